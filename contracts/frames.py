@@ -1,0 +1,130 @@
+"""The binary audio frame: what travels on `audio.*`, 28 bytes of header and the carrier's own payload.
+
+JSON would cost more than the audio itself. Decode to samples happens at the edge of the model, not here.
+
+Header, network byte order:
+
+    0  u8   magic 0x54        8  u16  sentence (0-based)     20  u64  at_us, gateway clock
+    1  u8   version           10 u16  payload length
+    2  u8   codec             12 u32  sequence
+    3  u8   flags             16 u32  reply (0 for caller audio)
+    4  u16  rate, Hz
+    6  u16  epoch of the assignment that sent it
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum, IntFlag
+from typing import Final, NamedTuple
+
+from contracts.errors import FrameError, VersionError
+
+MAGIC: Final = 0x54
+VERSION: Final = 1
+FRAME_MS: Final = 20
+MAX_PAYLOAD_BYTES: Final = 48_000 * 2 * 60 // 1000
+_HEADER: Final = struct.Struct("!BBBBHHHHIIQ")
+HEADER_BYTES: Final = _HEADER.size
+
+
+class Codec(IntEnum):
+    """How the payload is coded; one channel always."""
+
+    MULAW = 1
+    ALAW = 2
+    PCM16 = 3
+
+
+BYTES_PER_SAMPLE: Final = {Codec.MULAW: 1, Codec.ALAW: 1, Codec.PCM16: 2}
+RATES_HZ: Final = frozenset({8_000, 16_000, 24_000, 48_000})
+
+
+class FrameFlag(IntFlag):
+    """What a frame means beside its sound."""
+
+    NONE = 0
+    SENTENCE_END = 1
+    REPLY_END = 2
+
+
+class Frame(NamedTuple):
+    """One audio frame. `at_us` is the gateway's clock when the caller's frame came in; 0 for agent audio."""
+
+    codec: Codec
+    rate_hz: int
+    sequence: int
+    at_us: int
+    payload: bytes
+    epoch: int = 0
+    reply: int = 0
+    sentence: int = 0
+    flags: FrameFlag = FrameFlag.NONE
+
+    @property
+    def duration_ms(self) -> float:
+        """How long the payload sounds."""
+        return len(self.payload) * 1000 / (self.rate_hz * BYTES_PER_SAMPLE[self.codec])
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """Header and payload in one bytes object; raises FrameError for what `decode_frame` would refuse."""
+    _check_coding(frame.codec, frame.rate_hz, len(frame.payload))
+    try:
+        header = _HEADER.pack(
+            MAGIC,
+            VERSION,
+            frame.codec,
+            frame.flags,
+            frame.rate_hz,
+            frame.epoch,
+            frame.sentence,
+            len(frame.payload),
+            frame.sequence & 0xFFFF_FFFF,
+            frame.reply,
+            frame.at_us,
+        )
+    except struct.error as error:
+        raise FrameError(
+            f"a frame field is out of range: {error}", mend="check flags, epoch, sentence, reply and at_us"
+        ) from error
+    return header + frame.payload
+
+
+def decode_frame(data: bytes) -> Frame:
+    """The frame in `data`; raises FrameError for junk and VersionError for a version not known here."""
+    if len(data) < HEADER_BYTES or data[0] != MAGIC:
+        raise FrameError(
+            f"{len(data)} bytes that are not an audio frame",
+            mend="encode frames with contracts.frames.encode_frame",
+        )
+    fields = _HEADER.unpack_from(data)
+    _, version, codec, flags, rate_hz, epoch, sentence, length, sequence, reply, at_us = fields
+    if version != VERSION:
+        raise VersionError(
+            f"audio frame of version {version}; this build reads {VERSION}", mend="upgrade the older service"
+        )
+    if length != len(data) - HEADER_BYTES:
+        raise FrameError(
+            f"the frame says {length} payload bytes and has {len(data) - HEADER_BYTES}",
+            mend="the frame was cut or joined on its way; send one frame in one message",
+        )
+    _check_coding(codec, rate_hz, length)
+    return Frame(
+        Codec(codec), rate_hz, sequence, at_us, data[HEADER_BYTES:], epoch, reply, sentence, FrameFlag(flags)
+    )
+
+
+def _check_coding(codec: int, rate_hz: int, length: int) -> None:
+    if codec not in BYTES_PER_SAMPLE or rate_hz not in RATES_HZ:
+        raise FrameError(
+            f"codec {int(codec)} at {rate_hz} Hz is not known",
+            mend="use mu-law, A-law or PCM16 at 8, 16, 24 or 48 kHz",
+        )
+    if length > MAX_PAYLOAD_BYTES:
+        raise FrameError(
+            f"a frame payload of {length} bytes is too large",
+            mend=f"send at most 60 ms, {MAX_PAYLOAD_BYTES} bytes, in a frame",
+        )
+    if length % BYTES_PER_SAMPLE[Codec(codec)]:
+        raise FrameError(f"{length} payload bytes are not whole samples", mend="cut frames at sample borders")

@@ -1,0 +1,95 @@
+"""Events about the call and its leg: what the gateway saw and heard, and what the session decided."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from contracts.errors import ErrorCode
+from contracts.identities import PhoneNumber, ProcessId
+from contracts.messages.base import Count, Message, Micros, Millis, Outcome, ReplyNumber
+
+
+class EndReason(StrEnum):
+    """Why a call or its leg came to an end."""
+
+    CALLER_HUNG_UP = "caller_hung_up"
+    AGENT_HUNG_UP = "agent_hung_up"
+    COMMANDED = "commanded"
+    CONNECTION_LOST = "connection_lost"
+    PROTOCOL_ERROR = "protocol_error"
+    GHOST = "ghost"
+    GATEWAY_LOST = "gateway_lost"
+    DRAINED = "drained"
+    FAILED = "failed"
+
+
+class CallStarted(Message):
+    """The leg is answered and audio flows; the conversation may begin."""
+
+    called: PhoneNumber
+    caller: str
+    carrier_call_id: str
+    protocol: Literal["twilio"]
+    gateway: ProcessId
+    assistant: str
+    language: str
+
+
+class CallRejected(Message):
+    """A call was refused before answer; kept for billing."""
+
+    called: str
+    caller: str
+    carrier_call_id: str
+    code: ErrorCode
+    status: Annotated[int, Field(ge=400, le=599)]
+    message: str
+
+
+class DtmfReceived(Message):
+    """The caller pressed a key."""
+
+    digit: Annotated[str, Field(pattern=r"^[0-9A-D*#]$")]
+
+
+class PlayoutStarted(Message):
+    """The first agent frame of a reply left the gateway; `first_frame_us` is the gateway's clock."""
+
+    reply: ReplyNumber
+    first_frame_us: Micros
+
+
+class PlayoutEnded(Message):
+    """What the caller heard of a reply. An interrupted one was heard up to `heard_sentences` whole ones
+    and `partial_ms` of the next; `ended_us` is when its last frame had left.
+    """
+
+    reply: ReplyNumber
+    outcome: Outcome
+    heard_ms: Millis
+    heard_sentences: Count
+    partial_ms: Millis = 0.0
+    ended_us: Micros
+
+
+class LegEnded(Message):
+    """The gateway lost or closed the leg."""
+
+    reason: EndReason
+    detail: str = ""
+    frames_in: Count
+    frames_out: Count
+    frames_dropped: Count
+
+
+class CallEnded(Message):
+    """The call is over and its slot is free. Published exactly once per accepted call."""
+
+    reason: EndReason
+    detail: str = ""
+    started_us: Micros
+    ended_us: Micros
+    duration_ms: Millis

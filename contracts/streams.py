@@ -1,0 +1,35 @@
+"""What JetStream keeps: the stream of call events and the KV buckets. Created by whoever starts first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+_DAY_S: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """A stream: what it captures, for how long, and the window in which an event id is stored once."""
+
+    name: str
+    subjects: tuple[str, ...]
+    max_age_s: int
+    dedupe_window_s: int
+    max_message_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BucketSpec:
+    """A KV bucket; `history` values are kept of each key."""
+
+    name: str
+    history: int
+    max_value_bytes: int
+
+
+CALLS: Final = StreamSpec(
+    "CALLS", ("call.>",), max_age_s=30 * _DAY_S, dedupe_window_s=120, max_message_bytes=256 * 1024
+)
+ASSISTANTS_BUCKET: Final = BucketSpec("assistants", history=5, max_value_bytes=512 * 1024)
+CALLS_BUCKET: Final = BucketSpec("calls", history=1, max_value_bytes=768 * 1024)

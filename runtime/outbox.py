@@ -1,0 +1,96 @@
+"""Events on their way to the stream: sent without waiting, and sent again until the stream has them.
+
+Every event goes out once on core NATS with a reply subject of ours; JetStream's acknowledgement comes back
+there. What is not acknowledged in time is published again under the same id, which the stream stores once
+and receivers recognize.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from runtime.clock import Clock
+
+log = logging.getLogger(__name__)
+
+Send = Callable[[str, bytes, str], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Pending:
+    subject: str
+    data: bytes
+    sent_s: float
+    tries: int = 1
+
+
+class Outbox:
+    """Keeps each published event until the stream acknowledges it.
+
+    `send(subject, data, event_id)` puts one on the wire. Bounded: beyond `limit` unacknowledged events the
+    oldest is given up and counted, because a publisher must not grow without end while NATS is away.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        clock: Clock,
+        *,
+        on_retry: Callable[[], None],
+        on_lost: Callable[[], None],
+        ack_timeout_s: float = 2.0,
+        tries: int = 8,
+        limit: int = 20_000,
+    ) -> None:
+        self._send = send
+        self._clock = clock
+        self._on_retry = on_retry
+        self._on_lost = on_lost
+        self._ack_timeout_s = ack_timeout_s
+        self._tries = tries
+        self._limit = limit
+        self._pending: dict[str, _Pending] = {}
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    async def put(self, event_id: str, subject: str, data: bytes) -> None:
+        """Send an event and remember it until `acknowledged`."""
+        if len(self._pending) >= self._limit:
+            self._give_up(next(iter(self._pending)), "the outbox is full")
+        self._pending[event_id] = _Pending(subject, data, self._clock.monotonic_s())
+        await self._send(subject, data, event_id)
+
+    def acknowledged(self, event_id: str, error: str | None) -> None:
+        """The stream answered for `event_id`: stored, or refused with `error` and to be sent again."""
+        if error is None:
+            self._pending.pop(event_id, None)
+        elif event_id in self._pending:
+            log.warning("the stream refused %s: %s", self._pending[event_id].subject, error)
+
+    async def sweep(self) -> None:
+        """Send again what has waited too long; give up what was tried too often."""
+        now_s = self._clock.monotonic_s()
+        for event_id, waiting in list(self._pending.items()):
+            if now_s - waiting.sent_s < self._ack_timeout_s * waiting.tries:
+                continue
+            if waiting.tries >= self._tries:
+                self._give_up(event_id, f"no acknowledgement after {waiting.tries} tries")
+                continue
+            waiting.tries += 1
+            waiting.sent_s = now_s
+            self._on_retry()
+            await self._send(waiting.subject, waiting.data, event_id)
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            await self._clock.sleep(self._ack_timeout_s / 2)
+            await self.sweep()
+
+    def _give_up(self, event_id: str, why: str) -> None:
+        lost = self._pending.pop(event_id)
+        self._on_lost()
+        log.error("lost event %s on %s: %s", event_id, lost.subject, why)
