@@ -11,7 +11,6 @@ TrunklineError            the base of every service's error tree
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
 
 
 class ErrorCode(StrEnum):
@@ -50,7 +49,7 @@ class TrunklineError(Exception):
     occasion tells (an HTTP 429 against a 401).
     """
 
-    code: ClassVar[ErrorCode] = ErrorCode.INTERNAL
+    code: ErrorCode = ErrorCode.INTERNAL
     retryable: bool = False
 
     def __init__(self, message: str, *, mend: str = "", retryable: bool | None = None) -> None:

@@ -36,7 +36,7 @@ class Codec(IntEnum):
     PCM16 = 3
 
 
-BYTES_PER_SAMPLE: Final = {Codec.MULAW: 1, Codec.ALAW: 1, Codec.PCM16: 2}
+BYTES_PER_SAMPLE: Final[dict[int, int]] = {Codec.MULAW: 1, Codec.ALAW: 1, Codec.PCM16: 2}
 RATES_HZ: Final = frozenset({8_000, 16_000, 24_000, 48_000})
 
 
@@ -126,5 +126,5 @@ def _check_coding(codec: int, rate_hz: int, length: int) -> None:
             f"a frame payload of {length} bytes is too large",
             mend=f"send at most 60 ms, {MAX_PAYLOAD_BYTES} bytes, in a frame",
         )
-    if length % BYTES_PER_SAMPLE[Codec(codec)]:
+    if length % BYTES_PER_SAMPLE[codec]:
         raise FrameError(f"{length} payload bytes are not whole samples", mend="cut frames at sample borders")

@@ -38,6 +38,10 @@ _TOKEN_RULES = {
 TOKEN_KINDS: Final = {kind: rule for kind, (_, rule) in _TOKEN_RULES.items()}
 
 
+PLATFORM_TENANT: Final = "platform"
+"""The tenant of what belongs to none: a call to a number that nobody has."""
+
+
 class CallRef(NamedTuple):
     """The two tokens that key everything on the bus."""
 

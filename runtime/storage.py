@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import nats.errors
 import nats.js.errors
@@ -12,8 +12,9 @@ from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, KeyValueConfig, StreamConfig
 from nats.js.kv import KV_DEL, KV_PURGE, KeyValue
 
+from contracts.channels import decode_event
 from contracts.errors import TrunklineError
-from contracts.messages import Message
+from contracts.messages import Event, Message
 from contracts.streams import BucketSpec, StreamSpec
 from runtime.bus import parse
 from runtime.errors import BusUnavailable
@@ -42,6 +43,15 @@ async def ensure_stream(jetstream: JetStreamContext, spec: StreamSpec) -> None:
         raise BusUnavailable(
             f"stream {spec.name} cannot be made: {error}", mend="run nats-server with JetStream enabled (-js)"
         ) from error
+
+
+async def last_event(jetstream: JetStreamContext, spec: StreamSpec, subject: str) -> Event[Any] | None:
+    """The newest event that the stream holds on `subject`, or None."""
+    try:
+        found = await jetstream.get_last_msg(spec.name, subject)
+    except nats.js.errors.NotFoundError:
+        return None
+    return decode_event(subject, found.data or b"")
 
 
 class Bucket(Generic[MessageT]):

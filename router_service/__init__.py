@@ -1,0 +1,1 @@
+"""Called number → tenant → assistant: reads the directory and publishes merged snapshots to KV."""

@@ -1,0 +1,75 @@
+"""From the directory to one merged, validated snapshot per number. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from contracts.messages import AssistantSnapshot, NumberSnapshot
+from router_service.directory import Directory, NumberEntry, TenantEntry
+from router_service.errors import NumberMisconfigured
+
+
+def resolve(directory: Directory) -> tuple[dict[str, NumberSnapshot], list[NumberMisconfigured]]:
+    """Every number's snapshot, and a fault for each number whose configuration does not hold."""
+    snapshots: dict[str, NumberSnapshot] = {}
+    faults: list[NumberMisconfigured] = []
+    for slug, tenant in directory.tenants.items():
+        for number, entry in tenant.numbers.items():
+            try:
+                if number in snapshots:
+                    raise NumberMisconfigured(
+                        number,
+                        f"belongs to {snapshots[number].tenant} and to {slug}",
+                        mend="remove it from one",
+                    )
+                snapshots[number] = _snapshot(slug, tenant, number, entry)
+            except NumberMisconfigured as fault:
+                faults.append(fault)
+    return snapshots, faults
+
+
+def _snapshot(slug: str, tenant: TenantEntry, number: str, entry: NumberEntry) -> NumberSnapshot:
+    if entry.assistant not in tenant.assistants:
+        raise NumberMisconfigured(
+            number,
+            f"tenant {slug} has no assistant {entry.assistant!r}",
+            mend=f"use one of: {', '.join(sorted(tenant.assistants))}",
+        )
+    merged = merge(tenant.assistants[entry.assistant], entry.override)
+    try:
+        assistant = AssistantSnapshot.model_validate({**merged, "id": entry.assistant}, extra="forbid")
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise NumberMisconfigured(
+            number,
+            f"assistant {entry.assistant} of {slug}: {where}: {fault['msg']}",
+            mend=f"correct {where} in the assistant or in the number's override",
+        ) from error
+    return NumberSnapshot(
+        number=number,
+        tenant=slug,
+        tenant_name=tenant.name,
+        subscription_active=tenant.subscription_active,
+        active=entry.active,
+        max_concurrent_calls=entry.max_concurrent_calls,
+        tenant_max_concurrent_calls=tenant.max_concurrent_calls,
+        assistant=assistant,
+    )
+
+
+def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON Merge Patch (RFC 7396): objects merge, null removes, everything else replaces."""
+    merged = dict(base)
+    for key, value in override.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping):
+            below = merged.get(key)
+            merged[key] = merge(below if isinstance(below, Mapping) else {}, value)
+        else:
+            merged[key] = value
+    return merged

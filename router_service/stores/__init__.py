@@ -1,0 +1,1 @@
+"""Where a directory can be read from."""

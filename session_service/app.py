@@ -1,0 +1,89 @@
+"""Wires the session service."""
+
+from __future__ import annotations
+
+import asyncio
+
+from contracts.channels import HEARTBEAT, LEG_ENDED, SESSION_ACTIVE, SESSION_OPEN
+from contracts.messages import (
+    ActiveCall,
+    ActiveCalls,
+    Heartbeat,
+    NumberSnapshot,
+    OpenCallReply,
+)
+from contracts.streams import ASSISTANTS_BUCKET, CALLS_BUCKET
+from contracts.telemetry import CALLS_HELD
+from runtime.process import Context, Service
+from runtime.storage import Bucket
+from session_service.admission import Admission
+from session_service.handlers import BusChronicle, BusFloor, Handlers
+from session_service.lifecycle import Lifecycle
+from session_service.roster import Roster
+from session_service.settings import Settings
+from session_service.watch import Watch
+
+_SWEEP_S = 0.5
+
+
+class SessionApp:
+    """The running service."""
+
+    def __init__(self, settings: Settings, context: Context) -> None:
+        self._settings = settings
+        self._context = context
+        self._admission = Admission(settings.session_max_calls)
+        self._directory_read = asyncio.Event()
+
+    async def start(self) -> None:
+        """Read the directory and the calls in KV, then begin to answer."""
+        settings, context = self._settings, self._context
+        numbers = await Bucket.open(context.bus.jetstream, ASSISTANTS_BUCKET, NumberSnapshot)
+        context.tasks.spawn(numbers.watch(self._number_changed, self._directory_read.set), "directory")
+        await self._directory_read.wait()
+        roster = Roster(settings.session_lost_after_s)
+        lifecycle = Lifecycle(
+            self._admission,
+            roster,
+            store=await Bucket.open(context.bus.jetstream, CALLS_BUCKET, ActiveCall),
+            floor=BusFloor(context.bus, settings.session_assign_timeout_s),
+            chronicle=BusChronicle(context.bus, context.metrics),
+            clock=context.clock,
+            assign_tries=settings.session_assign_tries,
+        )
+        watch = Watch(lifecycle, roster, context.clock, settings.session_ghost_after_s)
+        handlers = Handlers(
+            lifecycle, roster, watch, clock=context.clock, metrics=context.metrics, tracer=context.tracer
+        )
+        context.metrics.gauge(CALLS_HELD, lambda: len(self._admission))
+        await context.bus.on_messages(HEARTBEAT.wildcard(), Heartbeat, handlers.heartbeat)
+        await context.bus.on_every_call(handlers.leg_ended, LEG_ENDED)
+        await lifecycle.restore()
+        context.tasks.spawn(self._sweep(watch), "sweep")
+        context.rpc.serve(SESSION_OPEN, OpenCallReply, handlers.open)
+        context.rpc.serve(SESSION_ACTIVE, ActiveCalls, handlers.active)
+
+    async def drain(self) -> None:
+        """Nothing to wait for: every decision is in KV when it is answered."""
+
+    async def stop(self) -> None:
+        """Tasks and connections belong to the process."""
+
+    async def _number_changed(self, key: str, snapshot: NumberSnapshot | None) -> None:
+        if snapshot is None:
+            self._admission.numbers.pop(key, None)
+        else:
+            self._admission.numbers[key] = snapshot
+
+    async def _sweep(self, watch: Watch) -> None:
+        while True:
+            await self._context.clock.sleep(_SWEEP_S)
+            await watch.sweep()
+
+
+def build(settings: Settings, context: Context) -> SessionApp:
+    """The service, not started."""
+    return SessionApp(settings, context)
+
+
+SERVICE = Service("session", Settings, build)

@@ -1,0 +1,95 @@
+"""Why a call is refused before answer, and what can go wrong while one is opened.
+
+TrunklineError
+└── SessionError
+    ├── Refused                     the caller hears this as a SIP status
+    │   ├── UnknownNumber           404  nobody has this number
+    │   ├── NumberInactive          404  it is switched off
+    │   ├── SubscriptionInactive    402  its tenant's subscription has ended
+    │   ├── NumberFull              486  as many calls as the number may hold
+    │   ├── TenantFull              486  as many calls as the tenant may hold
+    │   ├── PlatformFull            503  every worker of some role is at its capacity (retryable)
+    │   └── NoWorker                503  no worker of some role lives, or none took the call (retryable)
+    ├── AnsweredWithError           a worker or gateway answered with an error of its own
+    └── IllegalTransition           a call was told to do what its state does not allow
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from contracts.errors import ErrorCode, TrunklineError
+from contracts.messages import WireError
+
+
+class SessionError(TrunklineError):
+    """Base of what this service raises."""
+
+
+class Refused(SessionError):
+    """A call that is not answered; `status` is what its carrier is told."""
+
+    status: ClassVar[int] = 503
+
+
+class UnknownNumber(Refused):
+    """Nobody has the called number."""
+
+    code = ErrorCode.UNKNOWN_NUMBER
+    status = 404
+
+
+class NumberInactive(Refused):
+    """The called number is switched off."""
+
+    code = ErrorCode.NUMBER_INACTIVE
+    status = 404
+
+
+class SubscriptionInactive(Refused):
+    """The tenant's subscription has ended."""
+
+    code = ErrorCode.SUBSCRIPTION_INACTIVE
+    status = 402
+
+
+class NumberFull(Refused):
+    """The number holds as many calls as it may."""
+
+    code = ErrorCode.NUMBER_FULL
+    status = 486
+
+
+class TenantFull(Refused):
+    """The tenant holds as many calls as it may."""
+
+    code = ErrorCode.TENANT_FULL
+    status = 486
+
+
+class PlatformFull(Refused):
+    """Every worker of some role holds as many calls as it can."""
+
+    code = ErrorCode.PLATFORM_FULL
+    retryable = True
+
+
+class NoWorker(Refused):
+    """No worker of some role lives, or none of them took the call."""
+
+    code = ErrorCode.NO_WORKER
+    retryable = True
+
+
+class AnsweredWithError(SessionError):
+    """A worker or gateway answered with an error of its own; carries what it said."""
+
+    def __init__(self, error: WireError) -> None:
+        super().__init__(error.message, mend=error.mend, retryable=error.retryable)
+        self.code = error.code
+
+
+class IllegalTransition(SessionError):
+    """A call was told to do what its state does not allow."""
+
+    code = ErrorCode.OUT_OF_ORDER

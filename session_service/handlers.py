@@ -1,0 +1,137 @@
+"""From the bus to the core and back: no decisions here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contracts.channels import ASSIGN, HANG_UP, LEG_ENDED, RELEASE
+from contracts.identities import CallRef
+from contracts.messages import (
+    ActiveCalls,
+    Assign,
+    Assigned,
+    CallEnded,
+    CallRejected,
+    CommandReply,
+    EndReason,
+    Event,
+    HangUp,
+    Heartbeat,
+    LegEnded,
+    ListActiveCalls,
+    OpenCall,
+    OpenCallReply,
+    Release,
+    Role,
+)
+from contracts.streams import CALLS
+from contracts.telemetry import CALLS_ENDED, CALLS_OPENED, Span
+from runtime.bus import Bus
+from runtime.clock import Clock
+from runtime.storage import last_event
+from runtime.telemetry import Metrics, Tracer
+from session_service.errors import AnsweredWithError
+from session_service.lifecycle import Lifecycle
+from session_service.roster import Roster
+from session_service.watch import Watch
+
+
+class BusFloor:
+    """The Floor port over the bus."""
+
+    def __init__(self, bus: Bus, timeout_s: float) -> None:
+        self._bus = bus
+        self._timeout_s = timeout_s
+
+    async def assign(self, role: Role, process: str, assign: Assign) -> None:
+        """Ask the worker to take the call."""
+        reply = await self._bus.request(
+            ASSIGN, assign, Assigned, timeout_s=self._timeout_s, role=role.value, process=process
+        )
+        if reply.error is not None:
+            raise AnsweredWithError(reply.error)
+
+    async def release(self, role: Role, process: str, ref: CallRef, epoch: int) -> None:
+        """Tell the worker to let go."""
+        await self._bus.publish(
+            RELEASE.subject(role=role.value, process=process),
+            Release(call=ref.call, tenant=ref.tenant, epoch=epoch),
+        )
+
+    async def hang_up(self, ref: CallRef, reason: EndReason) -> None:
+        """Ask the gateway to end the leg."""
+        reply = await self._bus.request(
+            HANG_UP,
+            HangUp(reason=reason),
+            CommandReply,
+            timeout_s=self._timeout_s,
+            tenant=ref.tenant,
+            call=ref.call,
+        )
+        if reply.error is not None:
+            raise AnsweredWithError(reply.error)
+
+
+class BusChronicle:
+    """The Chronicle port over the bus and the stream."""
+
+    def __init__(self, bus: Bus, metrics: Metrics) -> None:
+        self._bus = bus
+        self._ended = metrics.counter(CALLS_ENDED)
+
+    async def ended(self, ref: CallRef, body: CallEnded) -> None:
+        """Publish call.ended."""
+        self._ended.add(body.reason)
+        await self._bus.publish_event(ref, body)
+
+    async def rejected(self, ref: CallRef, body: CallRejected) -> None:
+        """Publish call.rejected."""
+        await self._bus.publish_event(ref, body)
+
+    async def leg_had_ended(self, ref: CallRef) -> EndReason | None:
+        """Look for leg.ended in the stream."""
+        subject = LEG_ENDED.subject(tenant=ref.tenant, call=ref.call)
+        event = await last_event(self._bus.jetstream, CALLS, subject)
+        return event.body.reason if event is not None else None
+
+
+class Handlers:
+    """What the session does when it hears something."""
+
+    def __init__(
+        self,
+        lifecycle: Lifecycle,
+        roster: Roster,
+        watch: Watch,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        tracer: Tracer,
+    ) -> None:
+        self._lifecycle = lifecycle
+        self._roster = roster
+        self._watch = watch
+        self._clock = clock
+        self._opened = metrics.counter(CALLS_OPENED)
+        self._tracer = tracer
+
+    async def open(self, request: OpenCall) -> OpenCallReply:
+        """rpc.session.open."""
+        with self._tracer.span(Span.CALL_OPEN, called=request.called):
+            reply = await self._lifecycle.open(request)
+        self._opened.add(reply.error.code if reply.error else "accepted")
+        return reply
+
+    async def active(self, request: ListActiveCalls) -> ActiveCalls:
+        """rpc.session.active."""
+        return ActiveCalls(calls=tuple(self._lifecycle.active(request.tenant)))
+
+    async def heartbeat(self, beat: Heartbeat) -> None:
+        """A process lives; a gateway also says which callers are quiet."""
+        self._roster.heard(beat, self._clock.monotonic_s())
+        self._watch.note_quiet(beat.quiet_ms)
+
+    async def leg_ended(self, event: Event[Any]) -> None:
+        """A gateway lost or closed a leg."""
+        if isinstance(event.body, LegEnded):
+            await self._lifecycle.leg_ended(event.ref, event.body.reason, event.body.detail)

@@ -1,0 +1,56 @@
+"""What the session core needs of the world."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from contracts.identities import CallRef
+from contracts.messages import ActiveCall, Assign, CallEnded, CallRejected, EndReason, Role
+
+
+class CallStore(Protocol):
+    """Where active calls outlive this process. Writes return once stored."""
+
+    async def put(self, key: str, value: ActiveCall) -> None:
+        """Keep the call under its id."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Forget the call."""
+        ...
+
+    async def all(self) -> dict[str, ActiveCall]:
+        """Every call that is kept, by id."""
+        ...
+
+
+class Floor(Protocol):
+    """The processes that hold calls: how the session speaks to them."""
+
+    async def assign(self, role: Role, process: str, assign: Assign) -> None:
+        """Hand a call to a worker; raises a TrunklineError when it refuses or does not answer."""
+        ...
+
+    async def release(self, role: Role, process: str, ref: CallRef, epoch: int) -> None:
+        """Tell a worker to let go; does not wait."""
+        ...
+
+    async def hang_up(self, ref: CallRef, reason: EndReason) -> None:
+        """Have the gateway end the leg; raises a TrunklineError when it does not answer."""
+        ...
+
+
+class Chronicle(Protocol):
+    """What the session tells the record."""
+
+    async def ended(self, ref: CallRef, body: CallEnded) -> None:
+        """The call is over; said once."""
+        ...
+
+    async def rejected(self, ref: CallRef, body: CallRejected) -> None:
+        """The call was refused."""
+        ...
+
+    async def leg_had_ended(self, ref: CallRef) -> EndReason | None:
+        """Why the leg ended, if the record says that it did; for calls found again after a restart."""
+        ...
