@@ -1,0 +1,153 @@
+"""The whole platform but analytics in the test's own process, on a real nats-server.
+
+The services are the real ones, each on its own connection and behind its own settings; only the processes
+are saved. What kills processes starts them as processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import gateway_service.app
+import llm_service.app
+import router_service.app
+import session_service.app
+import stt_service.app
+import tts_service.app
+from contracts.channels import SESSION_ACTIVE
+from contracts.identities import CallRef
+from contracts.messages import ActiveCalls, Event, ListActiveCalls
+from runtime.bus import Bus
+from runtime.process import App, Context
+from runtime.settings import ProcessSettings
+from runtime.worker import RecentIds
+from tests.support.context import service_context
+from tests.support.waiting import eventually
+from trunkline.nats_server import free_port
+
+EXAMPLES = Path("examples/tenants.yaml")
+SYNTHETIC_NUMBER = "+15550199"
+REAL_NUMBER = "+15550100"
+_SERVICES = {
+    "router": router_service.app.SERVICE,
+    "session": session_service.app.SERVICE,
+    "stt": stt_service.app.SERVICE,
+    "llm": llm_service.app.SERVICE,
+    "tts": tts_service.app.SERVICE,
+    "gateway": gateway_service.app.SERVICE,
+}
+
+
+@dataclass
+class Record:
+    """Every event of every call, as heard on the bus, in order and each once."""
+
+    events: list[Event[Any]] = field(default_factory=list)
+    recent: RecentIds = field(default_factory=lambda: RecentIds(100_000))
+
+    async def hear(self, event: Event[Any]) -> None:
+        if self.recent.is_new(event.id):
+            self.events.append(event)
+
+    def bodies(self, kind: type[Any], call: str | None = None) -> list[Any]:
+        return [
+            event.body
+            for event in self.events
+            if isinstance(event.body, kind) and call in (None, event.call)
+        ]
+
+    async def wait_for(self, kind: type[Any], count: int = 1, timeout_s: float = 20.0) -> list[Any]:
+        await eventually(
+            lambda: len(self.bodies(kind)) >= count,
+            f"{count} {kind.__name__} among {[type(event.body).__name__ for event in self.events]}",
+            timeout_s,
+        )
+        return self.bodies(kind)
+
+
+@dataclass
+class Platform:
+    """A running platform: where to call it, and what it says."""
+
+    url: str
+    bus: Bus
+    record: Record
+    apps: dict[str, App]
+    contexts: dict[str, Context]
+
+    async def active_calls(self) -> ActiveCalls:
+        return await self.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=5)
+
+    async def only_call(self) -> CallRef:
+        """The one call that is active now."""
+        (call,) = (await self.active_calls()).calls
+        return CallRef(call.tenant, call.call)
+
+
+def tenants_file(folder: Path, change: dict[str, Any] | None = None) -> Path:
+    """The example directory with `change` merged into the assistant of the synthetic number."""
+    directory = yaml.safe_load(EXAMPLES.read_text(encoding="utf-8"))
+    if change:
+        directory = copy.deepcopy(directory)
+        directory["tenants"]["load-lab"]["assistants"]["metronome"].update(change)
+    path = folder / "tenants.yaml"
+    path.write_text(yaml.safe_dump(directory), encoding="utf-8")
+    return path
+
+
+@asynccontextmanager
+async def platform(
+    nats_url: str,
+    folder: Path,
+    *,
+    assistant: dict[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
+) -> AsyncIterator[Platform]:
+    """Start every service but analytics; `assistant` changes the synthetic number's assistant."""
+    port = free_port()
+    values: dict[str, Any] = {
+        "nats_url": nats_url,
+        "home": folder / "home",
+        "router_tenants_file": tenants_file(folder, assistant),
+        "gateway_port": port,
+        "heartbeat_s": 0.2,
+        **(settings or {}),
+    }
+    failures: list[BaseException] = []
+    apps: dict[str, App] = {}
+    contexts: dict[str, Context] = {}
+    async with AsyncExitStack() as stack:
+        watcher = await stack.enter_async_context(service_context(ProcessSettings(nats_url=nats_url), "watcher"))
+        record = Record()
+        await watcher.bus.client.subscribe("call.>", cb=_record_into(record))
+        for name, service in _SERVICES.items():
+            own = service.settings(**values)
+            context = await stack.enter_async_context(
+                service_context(own, name, on_task_failure=failures.append)
+            )
+            app = service.build(own, context)
+            stack.push_async_callback(app.stop)
+            await app.start()
+            stack.push_async_callback(context.rpc.stop)
+            await context.rpc.start()
+            apps[name], contexts[name] = app, context
+        await asyncio.sleep(0)
+        yield Platform(f"ws://127.0.0.1:{port}/media/twilio", watcher.bus, record, apps, contexts)
+    assert not failures, failures
+
+
+def _record_into(record: Record) -> Any:
+    from contracts.channels import decode_event
+
+    async def receive(msg: Any) -> None:
+        await record.hear(decode_event(msg.subject, msg.data))
+
+    return receive
