@@ -1,4 +1,4 @@
-"""Word error rate as a caller would judge it: "$240" and "two hundred and forty dollars" are the same words."""
+"""Word error rate as a caller would judge it: "$240" and "two hundred forty dollars" are the same words."""
 
 from __future__ import annotations
 

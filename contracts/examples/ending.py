@@ -1,0 +1,84 @@
+"""How a call ends, and what people ask about calls."""
+
+from __future__ import annotations
+
+from contracts import channels as ch
+from contracts import messages as m
+from contracts.errors import ErrorCode
+from contracts.examples.practice import ACTIVE_CALL, BEGUN_MS, CALL
+from contracts.examples.story import Story
+
+
+def ending(story: Story) -> None:
+    """How the call ends and its slot becomes free."""
+    story.wait(6_000)
+    tokens = {"tenant": CALL.tenant, "call": CALL.call}
+    story.say(ch.HANG_UP, m.HangUp(reason=m.EndReason.COMMANDED), "End this call.", **tokens)
+    story.answer(m.CommandReply(), "Done.")
+    gone = story.event(
+        m.LegEnded(reason=m.EndReason.COMMANDED, frames_in=812, frames_out=410, frames_dropped=0),
+        "The leg is closed.",
+    )
+    story.event(
+        m.CallEnded(
+            reason=m.EndReason.COMMANDED,
+            started_us=BEGUN_MS * 1000,
+            ended_us=story.now_us,
+            duration_ms=(story.now_us - BEGUN_MS * 1000) / 1000,
+        ),
+        "The call is over.",
+        cause=gone,
+    )
+    story.say(
+        ch.RELEASE,
+        m.Release(call=CALL.call, tenant=CALL.tenant, epoch=1),
+        "The worker may forget the call.",
+        role="stt",
+        process="stt-1",
+    )
+    story.say(ch.HANG_UP, m.HangUp(reason=m.EndReason.GHOST), "Once more.", name="hangup.late", **tokens)
+    story.answer(
+        m.CommandReply(
+            error=m.WireError(
+                code=ErrorCode.UNKNOWN_CALL,
+                message="gateway-1 holds no such call",
+                mend="it may be over",
+                status=404,
+            )
+        ),
+        "Too late.",
+        name="hangup.unknown",
+    )
+
+
+def questions_of_people(story: Story) -> None:
+    """What the command line asks."""
+    story.say(ch.SESSION_ACTIVE, m.ListActiveCalls(tenant=CALL.tenant), "Who is on the phone?")
+    story.answer(m.ActiveCalls(calls=(ACTIVE_CALL,)), "One call.")
+    story.say(
+        ch.ANALYTICS_QUERY,
+        m.SqlQuery(sql="SELECT reason, count() FROM calls GROUP BY reason", max_rows=100),
+        "How do calls end?",
+    )
+    story.answer(
+        m.SqlResult(columns=("reason", "count()"), rows=(("caller_hung_up", 41), ("commanded", 3))),
+        "Two rows.",
+    )
+    story.say(
+        ch.ANALYTICS_QUERY,
+        m.SqlQuery(sql="DROP TABLE calls"),
+        "Not a question.",
+        name="analytics.query.bad",
+    )
+    story.answer(
+        m.SqlResult(
+            error=m.WireError(
+                code=ErrorCode.BAD_QUERY,
+                message="only SELECT may be asked",
+                mend="read, do not write",
+                status=400,
+            )
+        ),
+        "Refused.",
+        name="analytics.query.refused",
+    )
