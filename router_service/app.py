@@ -20,7 +20,7 @@ class RouterApp:
 
     async def start(self) -> None:
         """Publish the directory, then watch it."""
-        bucket = await Bucket.open(self._context.bus.jetstream, ASSISTANTS_BUCKET, NumberSnapshot)
+        bucket = await Bucket.open(self._context.bus, ASSISTANTS_BUCKET, NumberSnapshot)
         publisher = Publisher(YamlFile(self._settings.router_tenants_file), bucket)
         await publisher.begin()
         self._context.tasks.spawn(self._watch(publisher), "directory")

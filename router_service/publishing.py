@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from contracts.errors import TrunklineError
 from contracts.identities import number_key
 from contracts.messages import NumberSnapshot
 from router_service.errors import DirectoryUnreadable
@@ -20,36 +21,52 @@ class Publisher:
         self._source = source
         self._store = store
         self._revision: object = None
+        self._complaint = ""
         self._published: dict[str, NumberSnapshot] = {}
 
     async def begin(self) -> None:
         """Take up what is published already, then publish today's directory; raises DirectoryUnreadable."""
         self._published = await self._store.all()
-        self._revision = self._source.revision()
+        revision = self._source.revision()
         await self._publish()
+        self._revision = revision
 
     async def refresh(self) -> bool:
-        """Publish again if the source changed; an unreadable one is reported and the last good one stays."""
+        """Publish again if the source changed; True when it was read and published.
+
+        An unreadable source is reported once and the last good one stays. Where the store fails, the same is
+        tried at the next call.
+        """
         try:
             revision = self._source.revision()
             if revision == self._revision:
                 return False
-            self._revision = revision
             await self._publish()
         except DirectoryUnreadable as error:
-            log.error("the directory is kept as it was: %s", error)
+            self._complain(str(error))
             return False
+        except TrunklineError as error:
+            log.warning("publishing will be tried again: %s", error)
+            return False
+        self._revision, self._complaint = revision, ""
         return True
+
+    def _complain(self, complaint: str) -> None:
+        if complaint != self._complaint:
+            log.error("the directory is kept as it was: %s", complaint)
+        self._complaint = complaint
 
     async def _publish(self) -> None:
         snapshots, faults = resolve(self._source.read())
-        broken = {fault.number for fault in faults} - snapshots.keys()
         for fault in faults:
-            log.error("number keeps its last good configuration: %s", fault)
+            known = number_key(fault.number) in self._published
+            kept = "keeps what it had" if known else "is not published"
+            log.error("number %s; it %s", fault, kept)
         wanted = {number_key(number): snapshot for number, snapshot in snapshots.items()}
-        for key in self._published.keys() - wanted.keys() - {number_key(number) for number in broken}:
+        for key in self._published.keys() - wanted.keys() - {number_key(fault.number) for fault in faults}:
             await self._store.delete(key)
-            del self._published[key]
+            gone = self._published.pop(key)
+            log.info("withdrew %s of %s", gone.number, gone.tenant)
         for key, snapshot in wanted.items():
             await self._put_if_changed(key, snapshot)
 
@@ -57,7 +74,13 @@ class Publisher:
         known = self._published.get(key)
         if known is not None and known.model_copy(update={"revision": 0}) == snapshot:
             return
-        revision = known.revision + 1 if known else 1
-        self._published[key] = snapshot.model_copy(update={"revision": revision})
-        await self._store.put(key, self._published[key])
-        log.info("published %s of %s, revision %d", snapshot.number, snapshot.tenant, revision)
+        published = snapshot.model_copy(update={"revision": known.revision + 1 if known else 1})
+        try:
+            await self._store.put(key, published)
+        except TrunklineError as error:
+            if error.retryable:
+                raise
+            log.error("number %s cannot be published: %s", snapshot.number, error)
+            return
+        self._published[key] = published
+        log.info("published %s of %s, revision %d", snapshot.number, snapshot.tenant, published.revision)

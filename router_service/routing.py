@@ -7,36 +7,55 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from contracts.identities import PLATFORM_TENANT
 from contracts.messages import AssistantSnapshot, NumberSnapshot
-from router_service.directory import Directory, NumberEntry, TenantEntry
+from router_service.directory import Directory, TenantEntry
 from router_service.errors import NumberMisconfigured
 
 
 def resolve(directory: Directory) -> tuple[dict[str, NumberSnapshot], list[NumberMisconfigured]]:
-    """Every number's snapshot, and a fault for each number whose configuration does not hold."""
+    """Every number's snapshot, and a fault for each number whose configuration does not hold.
+
+    A number that two tenants claim is a fault and goes to neither: a slip must not move a tenant's calls.
+    """
     snapshots: dict[str, NumberSnapshot] = {}
     faults: list[NumberMisconfigured] = []
-    for slug, tenant in directory.tenants.items():
-        for number, entry in tenant.numbers.items():
-            try:
-                if number in snapshots:
-                    raise NumberMisconfigured(
-                        number,
-                        f"belongs to {snapshots[number].tenant} and to {slug}",
-                        mend="remove it from one",
-                    )
-                snapshots[number] = _snapshot(slug, tenant, number, entry)
-            except NumberMisconfigured as fault:
-                faults.append(fault)
+    for number, owners in _owners(directory).items():
+        try:
+            slug = _the_one(number, owners)
+            snapshots[number] = _snapshot(slug, directory.tenants[slug], number)
+        except NumberMisconfigured as fault:
+            faults.append(fault)
     return snapshots, faults
 
 
-def _snapshot(slug: str, tenant: TenantEntry, number: str, entry: NumberEntry) -> NumberSnapshot:
+def _owners(directory: Directory) -> dict[str, list[str]]:
+    owners: dict[str, list[str]] = {}
+    for slug, tenant in directory.tenants.items():
+        for number in tenant.numbers:
+            owners.setdefault(number, []).append(slug)
+    return owners
+
+
+def _the_one(number: str, owners: list[str]) -> str:
+    if len(owners) > 1:
+        raise NumberMisconfigured(
+            number, f"belongs to {' and to '.join(owners)}", mend="leave it to one of them"
+        )
+    if owners[0] == PLATFORM_TENANT:
+        raise NumberMisconfigured(
+            number, f"{PLATFORM_TENANT!r} stands for what belongs to no tenant", mend="rename the tenant"
+        )
+    return owners[0]
+
+
+def _snapshot(slug: str, tenant: TenantEntry, number: str) -> NumberSnapshot:
+    entry = tenant.numbers[number]
     if entry.assistant not in tenant.assistants:
         raise NumberMisconfigured(
             number,
             f"tenant {slug} has no assistant {entry.assistant!r}",
-            mend=f"use one of: {', '.join(sorted(tenant.assistants))}",
+            mend=f"use one of: {', '.join(sorted(tenant.assistants)) or 'none is there yet'}",
         )
     merged = merge(tenant.assistants[entry.assistant], entry.override)
     try:

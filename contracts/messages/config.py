@@ -56,13 +56,16 @@ class AssistantSnapshot(Message):
         "I am sorry, I cannot help you right now. Please call again a little later. Goodbye."
     )
     farewell: Annotated[str, Field(min_length=1)] = "Thank you for calling. Goodbye."
+    unanswered: Annotated[str, Field(min_length=1)] = (
+        "I am sorry, I do not know that. Is there anything else that I can help you with?"
+    )
     engines: EngineChain = EngineChain()
     voice: Voice = Voice()
     barge_in: bool = True
     endpointing: Endpointing = Endpointing()
     memory_turns: Annotated[int, Field(ge=0, le=200)] = 12
     knowledge: tuple[KnowledgeItem, ...] = ()
-    knowledge_floor: Annotated[float, Field(ge=0, le=1)] = 0.55
+    knowledge_floor: Annotated[float, Field(ge=0, le=1)] = 0.58
     goodbye_phrases: tuple[str, ...] = ("goodbye", "bye", "bye bye")
 
 
