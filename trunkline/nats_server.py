@@ -1,4 +1,7 @@
-"""A real nats-server as a child process: what `trunkline up` and the tests stand on."""
+"""A real nats-server: where it is, how it is configured, and one as a child for the time of a `with` block.
+
+`trunkline up` supervises its own from the same configuration; tests and benches use `NatsServer`.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +46,16 @@ def find_nats_server() -> Path:
     return Path(found)
 
 
+def write_config(folder: Path, port: int, monitor_port: int) -> Path:
+    """Write the configuration of a server that keeps its JetStream store under `folder`; its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "nats.conf"
+    config.write_text(
+        _CONFIG.format(port=port, monitor_port=monitor_port, store=(folder / "jetstream").absolute())
+    )
+    return config
+
+
 class NatsServer:
     """Starts nats-server with JetStream under `folder` and stops it at the end of the `with` block."""
 
@@ -55,11 +68,7 @@ class NatsServer:
 
     def start(self, timeout_s: float = 10.0) -> None:
         """Start and wait until it takes connections; raises StartFailed with the end of its log."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        config = self.folder / "nats.conf"
-        config.write_text(
-            _CONFIG.format(port=self.port, monitor_port=self.monitor_port, store=self.folder / "jetstream")
-        )
+        config = write_config(self.folder, self.port, self.monitor_port)
         log_path = self.folder / "nats.log"
         with log_path.open("ab") as log:
             self._process = subprocess.Popen(
