@@ -72,7 +72,10 @@ def start(settings: Settings, port: int) -> Any:
     try:
         return xllamacpp.Server(_parameters(xllamacpp.CommonParams(), model, settings, port))
     except RuntimeError as error:
-        raise EngineUnavailable(f"{model.name} does not load: {error}", mend="see the lines above") from error
+        raise EngineUnavailable(
+            f"{model.name} does not load: {error}",
+            mend="correct TRUNKLINE_LLM_LOCAL_MODEL, or install the model again",
+        ) from error
 
 
 def _parameters(params: Any, model: Path, settings: Settings, port: int) -> Any:

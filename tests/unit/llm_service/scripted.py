@@ -1,11 +1,13 @@
-"""An engine that does what a test tells it: what a real one cannot be made to do at a chosen moment."""
+"""An engine that does what a test tells it, which a real one cannot be made to do at a chosen moment, and the
+assistant and turns that it is tried on.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
 
-from contracts.messages import AssistantSnapshot, EngineChain, KnowledgeItem
+from contracts.messages import AssistantSnapshot, EngineChain, KnowledgeItem, TurnEnded
 from llm_service.ports import Delta, Prompt
 
 Step = str | Delta | BaseException | asyncio.Event
@@ -64,3 +66,19 @@ def assistant(**changes: object) -> AssistantSnapshot:
         ),
     }
     return AssistantSnapshot.model_validate(values | changes)
+
+
+def turn(number: int, text: str) -> TurnEnded:
+    """What stt says at the end of a turn."""
+    return TurnEnded(
+        turn=number,
+        text_pii=text,
+        language="en",
+        confidence=0.9,
+        speech_started_us=0,
+        speech_ended_us=1,
+        decided_us=2,
+        audio_ms=1.0,
+        decode_ms=1.0,
+        engine="test",
+    )

@@ -41,8 +41,7 @@ from llm_service.settings import Settings
 from runtime.process import Context
 from tests.support.context import service_context
 from tests.support.waiting import eventually
-from tests.unit.llm_service.scripted import assistant
-from tests.unit.llm_service.test_dialogue import turn
+from tests.unit.llm_service.scripted import assistant, turn
 
 REPLIES = frozenset(row.name for row in (REPLY_SENTENCE, REPLY_COMPLETED, ENGINE_FAILED))
 NOBODY = "http://127.0.0.1:9/v1"

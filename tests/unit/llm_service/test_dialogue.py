@@ -16,14 +16,13 @@ from contracts.messages import (
     SentenceSynthesized,
     SpeechDismissed,
     SpeechStarted,
-    TurnEnded,
 )
 from llm_service.chain import Chain
 from llm_service.dialogue import Dialogue, Said, Step
 from llm_service.errors import EngineUnavailable, NoAnswer, OutOfOrder
 from llm_service.ports import Line, Speaker
 from tests.support.clock import ManualClock
-from tests.unit.llm_service.scripted import ScriptedEngine, assistant
+from tests.unit.llm_service.scripted import ScriptedEngine, assistant, turn
 from tests.unit.llm_service.scripted import Step as ScriptStep
 
 CALLER, AGENT = Speaker.CALLER, Speaker.AGENT
@@ -84,21 +83,6 @@ def texts(said: list[Said]) -> list[str]:
 
 def completions(said: list[Said]) -> list[ReplyCompleted]:
     return [body for body in said if isinstance(body, ReplyCompleted)]
-
-
-def turn(number: int, text: str) -> TurnEnded:
-    return TurnEnded(
-        turn=number,
-        text_pii=text,
-        language="en",
-        confidence=0.9,
-        speech_started_us=0,
-        speech_ended_us=1,
-        decided_us=2,
-        audio_ms=1.0,
-        decode_ms=1.0,
-        engine="test",
-    )
 
 
 def speech(number: int) -> SpeechStarted:
