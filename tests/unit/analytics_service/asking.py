@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 
 from nats.js.api import ConsumerInfo
@@ -26,16 +25,6 @@ async def rows_of(bus: Bus, sql: str) -> list[dict[str, Any]]:
     reply = await reply_to(bus, sql)
     assert reply.error is None, reply.error
     return [dict(zip(reply.columns, row, strict=True)) for row in reply.rows]
-
-
-async def until_answered(bus: Bus) -> None:
-    """Wait until the service listens, whatever it says."""
-    async with asyncio.timeout(20):
-        while True:
-            with suppress(RequestTimeout):
-                await reply_to(bus, "SELECT 1")
-                return
-            await asyncio.sleep(0.02)
 
 
 async def until_rows(bus: Bus, sql: str, wanted: list[dict[str, Any]], timeout_s: float = 30.0) -> None:
