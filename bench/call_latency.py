@@ -40,7 +40,7 @@ from contracts.messages import (
 )
 from runtime.clock import SystemClock
 from trunkline.bus_client import open_bus
-from trunkline.caller import Caller, Dialling, Said
+from trunkline.caller import Caller, Dialling
 from trunkline.local_platform import LocalPlatform, Options
 from trunkline.utterance import LINE_RATE_HZ, Utterance, load_utterance
 from trunkline.watching import find_call, watch_call
@@ -79,8 +79,9 @@ async def one_call(url: str, nats_url: str, serial: int, talk: Any) -> None:
         await talk(caller, listener)
 
 
-async def ask(caller: Caller, utterance: Utterance) -> tuple[Said, float]:
-    """Say it and hear the answer out; the wait in ms from the last sample of speech to the first frame."""
+async def ask(caller: Caller, utterance: Utterance) -> tuple[float, bool]:
+    """Say it and hear the answer out; the wait in ms from the last sample of speech to the first frame, and
+    whether the agent had cut in before that."""
     spurts = len(caller.ear.spurts)
     said = caller.say(utterance)
     await said.finished.wait()
@@ -88,8 +89,9 @@ async def ask(caller: Caller, utterance: Utterance) -> tuple[Said, float]:
     assert await caller.until_answered(said.speech_ended, QUIET_S, within_s=40), (
         f"no answer to {utterance.name}"
     )
-    first = caller.ear.spurts[spurts]
-    return said, (first.arrived - said.speech_ended) * 1000 / LINE_RATE_HZ
+    first = next(one for one in caller.ear.spurts[spurts:] if one.arrived >= said.speech_ended)
+    cut_in = caller.ear.spurts[spurts] is not first
+    return (first.arrived - said.speech_ended) * 1000 / LINE_RATE_HZ, cut_in
 
 
 async def measure_turns(
@@ -104,9 +106,10 @@ async def measure_turns(
         async def talk(caller: Caller, listener: Listener, batch: list[Utterance] = batch) -> None:
             for utterance in batch:
                 known = len(listener.of(TurnEnded))
-                _, waited_ms = await ask(caller, utterance)
+                waited_ms, cut_in = await ask(caller, utterance)
                 assert await caller.until(lambda: len(listener.of(PlayoutEnded)) > known, within_s=5)  # noqa: B023
-                rows.append({"file": utterance.name, "heard_ms": round(waited_ms, 1), **stages(listener)})
+                heard = {"file": utterance.name, "heard_ms": round(waited_ms, 1), "cut_in": cut_in}
+                rows.append({**heard, **stages(listener)})
                 print(".", end="", flush=True)
 
         await one_call(platform.state.media_url, platform.state.nats_url, calls, talk)
@@ -143,15 +146,19 @@ async def measure_interruptions(
 
     async def talk(caller: Caller, listener: Listener) -> None:
         for number in range(count):
+            question = caller.say(speech[number % len(speech)])
+            await question.finished.wait()
             spurts = len(caller.ear.spurts)
-            caller.say(speech[number % len(speech)])
             assert await caller.until(lambda: len(caller.ear.spurts) > spurts, within_s=30)  # noqa: B023
             await asyncio.sleep(0.5)
             cut = caller.ear.spurts[spurts]
             said = caller.say(speech[(number + 7) % len(speech)])
-            assert await caller.until(lambda: cut.cleared is not None, within_s=10)  # noqa: B023
+            assert await caller.until(
+                lambda: cut.cleared is not None and said.speech_began is not None,  # noqa: B023
+                within_s=10,
+            )
             assert said.speech_began is not None
-            onset = next(one for one in reversed(listener.of(SpeechStarted)))
+            onset = listener.of(SpeechStarted)[-1]
             rows.append(
                 {
                     "stopped_ms": round((cut.last_arrived - said.speech_began) * 1000 / LINE_RATE_HZ, 1),
@@ -178,7 +185,7 @@ def spread(values: list[float]) -> dict[str, float]:
 def summarize(rows: list[dict[str, Any]], cuts: list[dict[str, float]]) -> dict[str, dict[str, float]]:
     """The figures, in milliseconds."""
     made = [row for row in rows if not row["cached"]]
-    summary = {
+    summary: dict[str, dict[str, float]] = {
         "voice to voice, at the caller": spread([row["heard_ms"] for row in rows]),
         "  of these, not from the phrase cache": spread([row["heard_ms"] for row in made]),
         "voice to voice, as the platform reports it": spread([row["voice_to_voice_ms"] for row in rows]),
@@ -199,7 +206,8 @@ async def run(arguments: argparse.Namespace) -> dict[str, Any]:
         async with LocalPlatform(options) as platform:
             before = describe_machine()
             rows, calls = await measure_turns(platform, speech, arguments.turns)
-            cuts = await measure_interruptions(platform, speech, arguments.interruptions, calls)
+            short = [one for one in speech if one.duration_s < 3]
+            cuts = await measure_interruptions(platform, short, arguments.interruptions, calls)
     return {**before, "summary_ms": summarize(rows, cuts), "turns": rows, "interruptions": cuts}
 
 
@@ -214,6 +222,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the figures here as JSON")
     arguments = parser.parse_args()
     report = uvloop.run(run(arguments))
+    cut_ins = sum(row["cut_in"] for row in report["turns"])
+    print(f"{len(report['turns'])} questions; the agent cut in on {cut_ins}, in a pause within the question")
     for name, figures in report["summary_ms"].items():
         print(f"{name:<46}" + "  ".join(f"{key} {value:>7}" for key, value in figures.items()))
     if arguments.out:

@@ -5,6 +5,7 @@ Production runs the same services as Deployments; what differs is only here.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from trunkline.nats_server import find_nats_server, write_config
+from trunkline.ports import LOOPBACK
 from trunkline.readiness import HttpOk, NatsGreets
 from trunkline.supervisor import ProcessSpec
 
@@ -39,12 +41,12 @@ class Ports:
     @property
     def nats_url(self) -> str:
         """For clients of the bus."""
-        return f"nats://127.0.0.1:{self.nats}"
+        return f"nats://{LOOPBACK}:{self.nats}"
 
     @property
     def media_url(self) -> str:
         """For callers that speak Twilio Media Streams."""
-        return f"ws://127.0.0.1:{self.gateway}/media/twilio"
+        return f"ws://{LOOPBACK}:{self.gateway}/media/twilio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +131,19 @@ def _stops_before(group: tuple[str, ...], names: list[str]) -> tuple[str, ...]:
 
 def _shared_environment(plan: Plan) -> dict[str, str]:
     inherited = {name: value for name, value in plan.environment.items() if name not in _ONLY_FOR_ONE}
-    local_llm = {LLM_URL_VARIABLE: f"http://127.0.0.1:{plan.ports.local_llm}/v1"} if plan.local_llm else {}
+    local_llm = {LLM_URL_VARIABLE: f"http://{LOOPBACK}:{plan.ports.local_llm}/v1"} if plan.local_llm else {}
+    warm_up = {"TRUNKLINE_LLM_OPENAI_WARM_UP": "true"} if plan.local_llm else {}  # its prompts cost nothing
     return {
         # One arena for each core and a thread pool for each library cost hundreds of megabytes over eight
         # processes. What a user has set himself goes before.
         "MALLOC_ARENA_MAX": "2",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
+        **warm_up,
         **inherited,
         **local_llm,
         "TRUNKLINE_HOME": str(plan.home),
+        "TRUNKLINE_HEALTH_HOST": LOOPBACK,
         "TRUNKLINE_NATS_URL": plan.ports.nats_url,
         "TRUNKLINE_ROUTER_TENANTS_FILE": str(plan.tenants),
         "TRUNKLINE_EXIT_WITH_PARENT": "true",
@@ -153,5 +158,5 @@ def _own_environment(group: tuple[str, ...], plan: Plan) -> dict[str, str]:
     if "stt" in group and "OMP_NUM_THREADS" not in plan.environment:
         own["OMP_NUM_THREADS"] = str(min(os.cpu_count() or 1, _MOST_THREADS))
     if "tts" in group and plan.voice:
-        own["TRUNKLINE_TTS_ENGINES"] = plan.voice
+        own["TRUNKLINE_TTS_PRELOAD"] = json.dumps([plan.voice])
     return own

@@ -55,19 +55,16 @@ async def _run(options: Options, interrupts: Interrupts) -> int:
     started_s = time.monotonic()
     platform = LocalPlatform(options, lambda report: console.print(process_line(report), soft_wrap=True))
     interrupts.hurry = platform.hurry
-    try:
-        async with platform:
-            for fault in platform.faults:
-                console.print(f"  cannot be called: {fault}", style="yellow", soft_wrap=True)
-            console.print(
-                f"Ready in {time.monotonic() - started_s:.1f} s. Calls: {platform.state.media_url}  "
-                f"Bus: {platform.state.nats_url}  Ctrl-C stops it.",
-                soft_wrap=True,
-            )
-            try:
-                await asyncio.Event().wait()
-            finally:
-                console.print("Stopping; Ctrl-C again does not wait for calls.")
-    finally:
-        console.print(f"Logs: {options.home / 'logs'}", soft_wrap=True)
+    async with platform:
+        for fault in platform.faults:
+            console.print(f"  cannot be called: {fault}", style="yellow", soft_wrap=True)
+        console.print(
+            f"Ready in {time.monotonic() - started_s:.1f} s. Calls: {platform.state.media_url}  "
+            f"Bus: {platform.state.nats_url}  Logs: {options.home / 'logs'}  Ctrl-C stops it.",
+            soft_wrap=True,
+        )
+        try:
+            await asyncio.Event().wait()
+        finally:
+            console.print("Stopping; Ctrl-C again does not wait for calls.")
     return 0

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from runtime.settings import load
 from trunkline.composition import LIGHT, Placed, Plan, Ports, compose, models_home
+from trunkline.host import load_service
 from trunkline.readiness import HttpOk, NatsGreets
 
 PORTS = Ports(gateway=1, nats=2, nats_monitor=3, local_llm=4, health=(11, 12, 13, 14, 15, 16, 17))
@@ -59,8 +61,6 @@ def test_every_service_is_told_where_everything_is(tmp_path: Path) -> None:
 
 
 def test_every_setting_it_sets_is_one_of_its_service(tmp_path: Path) -> None:
-    from trunkline.host import load_service
-
     table = composed(tmp_path, voice="kokoro", spread=True)
     known = {
         f"TRUNKLINE_{field.upper()}"
@@ -87,9 +87,12 @@ def test_what_only_one_process_can_have_is_not_inherited(tmp_path: Path) -> None
         assert placed.spec.env["OMP_NUM_THREADS"] == "3"
 
 
-@pytest.mark.parametrize(("voice", "engines"), [("", None), ("kokoro", "kokoro")])
-def test_the_voice_is_loaded_before_the_first_call(tmp_path: Path, voice: str, engines: str | None) -> None:
-    assert composed(tmp_path, voice=voice)["tts"].spec.env.get("TRUNKLINE_TTS_ENGINES") == engines
+def test_the_voice_is_loaded_before_the_first_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "TRUNKLINE_TTS_PRELOAD" not in composed(tmp_path)["tts"].spec.env
+    for name, value in composed(tmp_path, voice="kokoro")["tts"].spec.env.items():
+        monkeypatch.setenv(name, value)
+    settings = load(load_service("tts").settings)
+    assert settings.model_dump()["tts_preload"] == ("kokoro",)
 
 
 def test_nats_comes_first_and_goes_last_and_analytics_records_the_rest(tmp_path: Path) -> None:

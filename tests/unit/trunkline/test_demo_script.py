@@ -72,5 +72,5 @@ def test_the_lines_come_from_the_examples() -> None:
 def test_a_line_that_is_missing_is_named(tmp_path: Path) -> None:
     for name in ("opening-hours", "cleaning-price"):
         shutil.copy(EXAMPLES / "audio" / f"{name}.wav", tmp_path)
-    with pytest.raises(WavError, match="parking.wav cannot be read"):
+    with pytest.raises(WavError, match=r"parking.wav cannot be read"):
         load_lines(tmp_path)

@@ -15,7 +15,7 @@ def test_every_service_can_be_hosted_under_its_name(name: str) -> None:
 
 
 def test_an_unknown_service_is_named_with_those_that_there_are() -> None:
-    with pytest.raises(BadOption, match="no service 'ftp'.*gateway"):
+    with pytest.raises(BadOption, match=r"no service 'ftp'.*gateway"):
         load_service("ftp")
 
 

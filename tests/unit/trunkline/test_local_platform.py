@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
-import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -80,7 +79,7 @@ async def test_its_state_follows_a_restart(tmp_path: Path, plans: list[Plan]) ->
 
 async def test_two_cannot_share_a_home(tmp_path: Path, plans: list[Plan]) -> None:
     async with LocalPlatform(Options(tmp_path, port=0)):
-        with pytest.raises(AlreadyRunning, match="a platform runs in .* already"):
+        with pytest.raises(AlreadyRunning, match=r"a platform runs in .* already"):
             async with LocalPlatform(Options(tmp_path, port=0)):
                 pytest.fail("two platforms in one home")
         assert len(read_state(tmp_path).processes) == 2
@@ -125,7 +124,7 @@ async def test_tenants_that_cannot_be_read_are_refused_before_anything_starts(
     with pytest.raises(BadOption, match=r"no tenants file .*nowhere.yaml \(name one with --tenants\)"):
         await LocalPlatform(Options(tmp_path, tenants=tmp_path / "nowhere.yaml", port=0)).__aenter__()
     (tmp_path / "bad.yaml").write_text("tenants: [")
-    with pytest.raises(DirectoryUnreadable, match="bad.yaml"):
+    with pytest.raises(DirectoryUnreadable, match=r"bad.yaml"):
         await LocalPlatform(Options(tmp_path, tenants=tmp_path / "bad.yaml", port=0)).__aenter__()
     assert plans == []
 
@@ -147,20 +146,18 @@ async def test_the_users_own_language_model_is_not_replaced(
 
 
 async def test_what_a_killed_platform_left_running_is_waited_for(tmp_path: Path, plans: list[Plan]) -> None:
-    with subprocess.Popen([sys.executable, "-IS", "-c", "import time; time.sleep(0.6)"]) as orphan:
-        with claimed(tmp_path):
-            left = RunningPlatform(
-                version="0",
-                pid=1,
-                started_us=1,
-                nats_url="nats://x",
-                media_url="ws://x",
-                tenants=TENANTS,
-                processes=(RunningProcess(name="nats", pid=orphan.pid, health_port=None),),
-            )
-        write_state(tmp_path, left)
-        assert last_state(tmp_path) == left
-        reaped: list[int | None] = []
-        threading.Thread(target=lambda: reaped.append(orphan.wait())).start()
-        async with LocalPlatform(Options(tmp_path, port=0)):
-            assert reaped == [0]
+    sleep = ("-IS", "-c", "import time; time.sleep(0.6)")
+    orphan = await asyncio.create_subprocess_exec(sys.executable, *sleep)
+    left = RunningPlatform(
+        version="0",
+        pid=1,
+        started_us=1,
+        nats_url="nats://x",
+        media_url="ws://x",
+        tenants=TENANTS,
+        processes=(RunningProcess(name="nats", pid=orphan.pid, health_port=None),),
+    )
+    write_state(tmp_path, left)
+    async with LocalPlatform(Options(tmp_path, port=0)):
+        assert orphan.returncode == 0
+        assert read_state(tmp_path) != left

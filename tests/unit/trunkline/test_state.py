@@ -50,7 +50,8 @@ def test_what_a_killed_platform_left_behind_is_recognized(tmp_path: Path) -> Non
         "import os, signal, sys; from pathlib import Path;"
         "from tests.unit.trunkline.test_state import STATE, claimed, write_state;"
         f"home = Path({str(tmp_path)!r});"
-        "claim = claimed(home); claim.__enter__(); write_state(home, STATE); os.kill(os.getpid(), signal.SIGKILL)"
+        "claim = claimed(home); claim.__enter__(); write_state(home, STATE);"
+        "os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
     with pytest.raises(NotRunning, match=r"was killed \(its process was 4711\).*trunkline up"):
@@ -68,12 +69,12 @@ def test_a_home_that_was_never_used_runs_nothing(tmp_path: Path) -> None:
 def test_a_state_that_is_not_one_is_said_to_be_so(tmp_path: Path) -> None:
     with claimed(tmp_path):
         (tmp_path / "up.json").write_text('{"pid": "many"}')
-        with pytest.raises(NotRunning, match="up.json cannot be read"):
+        with pytest.raises(NotRunning, match=r"up.json cannot be read"):
             read_state(tmp_path)
         assert last_state(tmp_path) is None
 
 
 def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
-    with pytest.raises(BadOption, match="cannot be used as home.*--home"), claimed(tmp_path / "home"):
+    with pytest.raises(BadOption, match=r"cannot be used as home.*--home"), claimed(tmp_path / "home"):
         pytest.fail("a file as home")

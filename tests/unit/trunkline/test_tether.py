@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -35,9 +36,10 @@ async def test_the_program_ends_when_the_parent_is_killed(tmp_path: Path) -> Non
         f"subprocess.Popen([sys.executable, '-IS', {TETHER!r}, sys.executable, '-IS', '-c', {program!r}]);"
         "time.sleep(600)"
     )
-    with subprocess.Popen([sys.executable, "-IS", "-c", parent]) as middle:
-        await eventually(lambda: note.exists() and note.read_text(), "the program")
-        pid = int(note.read_text())
-        assert state_of(pid) not in ("gone", "Z")
-        middle.kill()
+    middle = await asyncio.create_subprocess_exec(sys.executable, "-IS", "-c", parent)
+    await eventually(lambda: note.exists() and note.read_text(), "the program")
+    pid = int(note.read_text())
+    assert state_of(pid) not in ("gone", "Z")
+    middle.kill()
+    await middle.wait()
     await eventually(lambda: state_of(pid) in ("gone", "Z"), "its end")

@@ -10,7 +10,7 @@ from trunkline.supervisor import Happening, Report
 from trunkline.view import CallView, meter, process_line
 
 LINE = Line(
-    1.25, Who.AGENT, "A [red] answer that is longer than the forty columns of this file", "after 500 ms"
+    1.25, Who.AGENT, "A [red] answer that is longer than the forty columns of this one", "after 500 ms"
 )
 
 
@@ -24,9 +24,7 @@ def test_elsewhere_than_on_a_terminal_a_call_is_plain_lines() -> None:
     with CallView(console) as view:
         view.status(-10, -99, "What are")
         view.add(LINE)
-    assert out.getvalue() == (
-        "   1.25 s  agent   A [red] answer that is longer than the forty columns of this file  (after 500 ms)\n"
-    )
+    assert out.getvalue() == f"   1.25 s  agent   {LINE.text}  (after 500 ms)\n"
 
 
 def test_on_a_terminal_what_is_not_finished_stands_below() -> None:

@@ -9,11 +9,13 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 
 port, mode = int(sys.argv[1]), sys.argv[2]
-print(f"{mode} on {port}", flush=True)
+say = partial(print, flush=True)
+say(f"{mode} on {port}")
 if mode == "broken":
-    print("something led up to it\nerror: the model is missing (install it)", flush=True)
+    say("something led up to it\nerror: the model is missing (install it)")
     sys.exit(3)
 if mode in ("stubborn", "grandchild"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -21,7 +23,7 @@ if mode in ("mute", "grandchild"):
     time.sleep(600)
 if mode == "parent":
     child = subprocess.Popen([sys.executable, "-IS", __file__, str(port), "grandchild"])
-    print(f"child {child.pid}", flush=True)
+    say(f"child {child.pid}")
 with socket.create_server(("127.0.0.1", port)) as server:
     while True:
         connection, _ = server.accept()
