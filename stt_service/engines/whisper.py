@@ -19,20 +19,19 @@ from typing import Any, Final
 import ctranslate2
 import numpy as np
 import tokenizers
-from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 from numpy.typing import NDArray
 
 from audio.resample import resample
 from models.store import ModelStore
 from stt_service.engines.echoes import first_telling, utterances
+from stt_service.engines.mel import HOP, LogMel
+from stt_service.engines.mel import RATE_HZ as WHISPER_HZ
 from stt_service.errors import EngineFault, EngineMissing, EngineRejected
 from stt_service.ports import RATE_HZ, Segment, SpokenWord, Transcript
 from stt_service.settings import Settings
 
-_WHISPER_HZ: Final = 16_000
-_POSITION: Final = 320  # samples to one position of the encoder: 20 ms
-_POSITION_S: Final = _POSITION / _WHISPER_HZ
+_POSITION_S: Final = 2 * HOP / WHISPER_HZ  # of the encoder: two frames, 20 ms
 _PADDING_S: Final = 2.0
 _TOKENS_PER_S, _TOKENS_AT_LEAST = 6, 8  # the fastest of speakers say 5 a second
 _LANES: Final = 2  # so that a partial transcript is never in the way of a whole one
@@ -65,8 +64,8 @@ class WhisperTranscriber:
         self, folder: Path, *, device: str, compute: str, threads: int, beam: int, with_words: bool
     ) -> None:
         self._model = _open(folder, device, compute, threads)
-        self._features = FeatureExtractor(feature_size=self._model.n_mels)
-        self._spelling = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._mel = LogMel(self._model.n_mels)
+        self._spelling = _open_tokenizer(folder / "tokenizer.json")
         self._languages: dict[str, Tokenizer] = {}
         self._beam = beam
         self._with_words = with_words
@@ -99,7 +98,9 @@ class WhisperTranscriber:
         cap = math.ceil(longest_s * _TOKENS_PER_S) + _TOKENS_AT_LEAST
         prompt = tokenizer.sot_sequence
         try:
-            sound = self._model.encode(ctranslate2.StorageView.from_array(self._mel(segments, longest_s)))
+            sound = self._model.encode(
+                ctranslate2.StorageView.from_array(self._features(segments, longest_s))
+            )
             results = self._model.generate(
                 sound,
                 [prompt] * len(segments),
@@ -125,14 +126,12 @@ class WhisperTranscriber:
             for index, (tokens, result) in enumerate(zip(tellings, results, strict=True))
         ]
 
-    def _mel(self, segments: list[Segment], longest_s: float) -> NDArray[np.float32]:
+    def _features(self, segments: list[Segment], longest_s: float) -> NDArray[np.float32]:
         """Log-mel frames [B, mels, T] of the segments, each padded with silence to the same length."""
-        length = math.ceil((longest_s + _PADDING_S) / _POSITION_S) * _POSITION
-        padded = np.zeros((len(segments), length), np.float32)
-        for row, segment in zip(padded, segments, strict=True):
-            samples = resample(segment.samples, RATE_HZ, _WHISPER_HZ)
-            row[: len(samples)] = samples
-        return np.stack([self._features(row, padding=0) for row in padded]).astype(np.float32)
+        count = 2 * math.ceil((longest_s + _PADDING_S) / _POSITION_S)
+        return np.stack(
+            [self._mel.frames(resample(one.samples, RATE_HZ, WHISPER_HZ), count) for one in segments]
+        )
 
     def _told(self, result: Any, tokenizer: Tokenizer, duration_s: float, cap: int) -> list[int]:
         """The tokens of what was said, once; none where the model's own doubts say that nothing was."""
@@ -192,6 +191,16 @@ def _open(folder: Path, device: str, compute: str, threads: int) -> Any:
             mend="set TRUNKLINE_STT_WHISPER_MODEL to a Whisper model in CTranslate2's format",
         ) from error
     return model
+
+
+def _open_tokenizer(file: Path) -> Any:
+    try:
+        return tokenizers.Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises nothing more special
+        raise EngineMissing(
+            f"{file} cannot be read as a tokenizer: {error}",
+            mend="put the tokenizer.json of this Whisper model beside it",
+        ) from error
 
 
 def _repetitive(text: str) -> bool:

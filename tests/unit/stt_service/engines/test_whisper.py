@@ -116,6 +116,14 @@ def test_a_folder_without_a_model_names_the_setting(tmp_path: Path, model_store:
         load(settings(stt_whisper_model=str(tmp_path)), model_store)
 
 
+def test_a_model_without_its_tokenizer_names_the_file(tmp_path: Path, model_store: ModelStore) -> None:
+    for file in model_store.path("whisper-tiny.en").iterdir():
+        if file.name != "tokenizer.json":
+            (tmp_path / file.name).symlink_to(file)
+    with pytest.raises(EngineMissing, match=r"tokenizer\.json"):
+        load(settings(stt_whisper_model=str(tmp_path)), model_store)
+
+
 def test_an_unknown_model_names_the_known_ones(model_store: ModelStore) -> None:
     with pytest.raises(ModelMissing, match="whisper-base"):
         load(settings(stt_whisper_model="whisper-huge"), model_store)
