@@ -107,9 +107,8 @@ def main() -> None:
     texts, times = asyncio.run(understand(engine, said))
     summary = summarize(said, texts, times)
     for voice, figures in summary["voices"].items():
-        print(
-            f"{voice:<18} {figures['errors']:>3} of {figures['words']:>4} words  WER {figures['wer_percent']} %"
-        )
+        rate = figures["wer_percent"]
+        print(f"{voice:<18} {figures['errors']:>3} of {figures['words']:>4} words, WER {rate} %")
     print(f"decode p50 {summary['decode_ms']['p50']} ms, p95 {summary['decode_ms']['p95']} ms")
     print(f"{summary['real_time_factor']} seconds a second of audio")
     for pair in summary["wrong"]:

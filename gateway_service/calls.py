@@ -121,7 +121,7 @@ class Call:
             assistant=reply.assistant.id,
             language=reply.assistant.language,
         )
-        return [started, *(DtmfReceived(digit=early.digit) for early in self._early)]
+        return [started, *(DtmfReceived(digit_pii=early.digit) for early in self._early)]
 
     # -- from the caller -----------------------------------------------------------------------------
 
@@ -168,7 +168,7 @@ class Call:
                 return self._spoken(now_us)
             case DigitPressed(digit):
                 if self.state is State.TALKING:
-                    return [DtmfReceived(digit=digit)]
+                    return [DtmfReceived(digit_pii=digit)]
                 self._early = [*self._early, signal][:_EARLY_DIGITS]
         return []
 

@@ -26,8 +26,9 @@ from contracts.messages import (
     SpeechStarted,
     TurnEnded,
 )
-from llm_service.chain import Answered, Asked, Chain, Sentence, Unanswered
+from llm_service.chain import Answered, Asked, Chain, Part, Sentence, Unanswered
 from llm_service.errors import OutOfOrder
+from llm_service.fillers import Waiting, noticing_silence
 from llm_service.goodbye import says_goodbye
 from llm_service.ports import Line, Prompt, Speaker
 from llm_service.replies import SCRIPT, Plan, Reply, Words
@@ -145,7 +146,7 @@ class Dialogue:
 
     def key_pressed(self, key: DtmfReceived) -> None:
         """The caller pressed a key: remembered, and told to the engines with the next turn."""
-        self._keys += key.digit
+        self._keys += key.digit_pii
 
     # -- speaking ------------------------------------------------------------------------------------
 
@@ -159,25 +160,40 @@ class Dialogue:
         if not reply.plan.ask:
             yield reply.complete(Outcome.DONE, self._clock.monotonic_s())
             return
-        async with aclosing(self._chain.answer(self._prompt(reply))) as parts:
+        after_s = self._assistant.filler_after_ms / 1000
+        async with (
+            aclosing(self._chain.answer(self._prompt(reply))) as answer,
+            aclosing(noticing_silence(answer, after_s, self._clock)) as parts,
+        ):
             async for part in parts:
-                match part:
-                    case Asked(engine):
-                        reply.engine = engine
-                    case Sentence(text, engine):
-                        yield reply.say(Words(text, engine), self._clock.monotonic_s())
-                    case EngineFailed():
-                        yield part
-                    case Answered(_, prompt_tokens, completion_tokens):
-                        yield reply.complete(
-                            Outcome.DONE,
-                            self._clock.monotonic_s(),
-                            prompt_tokens=prompt_tokens,
-                            completion_tokens=completion_tokens,
-                        )
-                    case Unanswered(failed):
-                        for said in self._give_up(reply, failed=failed):
-                            yield said
+                for said in self._tell(reply, part):
+                    yield said
+
+    def _tell(self, reply: Reply, part: Part | Waiting) -> list[Said]:
+        """What is to be said of a part of the answer."""
+        now_s = self._clock.monotonic_s()
+        match part:
+            case Asked(engine):
+                reply.engine = engine
+            case Waiting():
+                return [reply.say(words, now_s) for words in self._filler(reply)]
+            case Sentence(text, engine):
+                return [reply.say(Words(text, engine), now_s)]
+            case EngineFailed():
+                return [part]
+            case Answered(_, prompt_tokens, completion_tokens):
+                tokens = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
+                return [reply.complete(Outcome.DONE, now_s, **tokens)]
+            case Unanswered(failed):
+                return self._give_up(reply, failed=failed)
+        return []
+
+    def _filler(self, reply: Reply) -> tuple[Words, ...]:
+        """Something to say while an answer is made; in turn, so that nobody hears the same each time."""
+        fillers = self._assistant.fillers
+        if not fillers or reply.plan.script:
+            return ()
+        return (Words(fillers[reply.number % len(fillers)], filler=True),)
 
     def cut(self, reply: Reply) -> ReplyCompleted | None:
         """Nothing more is made of `reply`; None when it was complete before it could be stopped."""

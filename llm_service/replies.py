@@ -21,10 +21,11 @@ _MS_PER_CHARACTER: Final = 65.0
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One speakable sentence, and the engine that made it."""
+    """One speakable sentence, and the engine that made it. A filler is spoken, but says nothing."""
 
     text: str
     engine: str = SCRIPT
+    filler: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Reply:
     @property
     def said(self) -> str:
         """All that was said of this answer so far, whether heard or not."""
-        return _joined([self.plan.said_before, *(words.text for words in self._said)])
+        return _joined([self.plan.said_before, *_meant(self._said)])
 
     # -- the text ------------------------------------------------------------------------------------
 
@@ -146,13 +147,13 @@ class Reply:
         if self.ear is Ear.DOUBTED:
             return ""
         if self.ear is Ear.EXPECTED or (self.ear is Ear.HEARD and self.text is Text.WHOLE):
-            return _joined(words.text for words in self._said)
+            return _joined(_meant(self._said))
         whole = self._heard_sentences
-        return _joined([*(words.text for words in self._said[:whole]), self._beginning_of(whole)])
+        return _joined([*_meant(self._said[:whole]), self._beginning_of(whole)])
 
     def _beginning_of(self, index: int) -> str:
         """The words of a sentence that sound within the partial time."""
-        if index >= len(self._said) or self._partial_ms <= 0:
+        if index >= len(self._said) or self._partial_ms <= 0 or self._said[index].filler:
             return ""
         text = self._said[index].text
         audio_ms = self._audio_ms.get(index) or len(text) * _MS_PER_CHARACTER
@@ -171,15 +172,20 @@ class Reply:
         end, and then whatever was still to come. None when all of it was heard.
         """
         heard = 0 if self.ear is Ear.DOUBTED else min(self._heard_sentences, len(self._said))
-        script = (*self._said[heard:], *self.plan.script[len(self._said) :])
+        unheard = (words for words in self._said[heard:] if not words.filler)
+        script = (*unheard, *self.plan.script[len(self._said) :])
         ask = self.plan.ask and self.text is Text.CUT
         if not script and not ask and self.then is Next.HANG_UP:
             script = tuple(self._said[-1:])  # the line ends when this has been heard, so say it again
         if not script and not ask:
             return None
         self._partial_ms = 0.0  # that sentence is said again from its beginning
-        before = _joined([self.plan.said_before, *(words.text for words in self._said[:heard])])
+        before = _joined([self.plan.said_before, *_meant(self._said[:heard])])
         return Plan(self.plan.turn, script, ask, self.then, said_before=before)
+
+
+def _meant(said: Iterable[Words]) -> Iterable[str]:
+    return (words.text for words in said if not words.filler)
 
 
 def _joined(texts: Iterable[str]) -> str:

@@ -67,7 +67,7 @@ class Narrator:
             PlayoutStarted: self._playout_started,
             ReplyCompleted: self._reply_completed,
             PlayoutEnded: self._playout_ended,
-            DtmfReceived: lambda body: [(Who.CALLER, f"pressed {body.digit}", "")],
+            DtmfReceived: lambda body: [(Who.CALLER, f"pressed {body.digit_pii}", "")],
             EngineFailed: self._engine_failed,
             CallEnded: lambda body: [
                 (Who.PLATFORM, f"call ended: {body.reason}", f"{body.duration_ms / 1000:.1f} s")

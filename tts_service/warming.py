@@ -40,7 +40,8 @@ class Warmer:
 
     def wish(self, assistant: AssistantSnapshot, cast: Cast) -> None:
         """Have this assistant's set phrases ready; what does not fit the queue is left to its first use."""
-        scripted = ((1, text) for text in (assistant.farewell, assistant.unanswered, assistant.apology))
+        set_phrases = (*assistant.fillers, assistant.farewell, assistant.unanswered, assistant.apology)
+        scripted = ((1, text) for text in set_phrases)
         answers = ((2, item.answer) for item in assistant.knowledge)
         for rank, text in list(join(((0, assistant.greeting),), scripted, answers))[: self._limit]:
             if (text, cast) in self._wished or self._wishes.full():

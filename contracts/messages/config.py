@@ -40,7 +40,7 @@ class Voice(Message):
 class Endpointing(Message):
     """How long a pause ends a turn: the short wait after a finished thought, the long one otherwise."""
 
-    finished_ms: Annotated[int, Field(ge=100, le=1500)] = 350
+    finished_ms: Annotated[int, Field(ge=100, le=1500)] = 450
     unfinished_ms: Annotated[int, Field(ge=200, le=1500)] = 800
 
 
@@ -59,6 +59,8 @@ class AssistantSnapshot(Message):
     unanswered: Annotated[str, Field(min_length=1)] = (
         "I am sorry, I do not know that. Is there anything else that I can help you with?"
     )
+    fillers: tuple[str, ...] = ()
+    filler_after_ms: Annotated[int, Field(ge=50, le=5000)] = 250
     engines: EngineChain = EngineChain()
     voice: Voice = Voice()
     barge_in: bool = True

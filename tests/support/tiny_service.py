@@ -58,7 +58,7 @@ class Tiny:
 
     async def stop(self) -> None:
         if self._name == "two" or self._settings.tiny_stop == "done":
-            await self._context.bus.publish_event(REF, DtmfReceived(digit="0"))
+            await self._context.bus.publish_event(REF, DtmfReceived(digit_pii="0"))
             log.info("%s is stopped", self._name)
         else:
             await _behave(self._settings.tiny_stop)

@@ -208,7 +208,7 @@ def test_what_is_said_while_opening_is_kept_the_newest_first_to_stay(stand):
 def test_keys_pressed_while_opening_are_told_after_the_start(stand):
     stand.call.begin(STARTED)
     assert stand.call.on_signal(DigitPressed("4"), START_US) == []
-    assert stand.call.accept(ACCEPTED, START_US)[1:] == [DtmfReceived(digit="4")]
+    assert stand.call.accept(ACCEPTED, START_US)[1:] == [DtmfReceived(digit_pii="4")]
 
 
 def test_a_caller_who_leaves_while_opening_is_told_of_when_the_session_accepts(stand):
@@ -241,7 +241,7 @@ def test_the_callers_frames_are_numbered_and_stamped(stand):
 
 
 def test_a_key_is_told(talking):
-    assert talking.call.on_signal(DigitPressed("#"), START_US) == [DtmfReceived(digit="#")]
+    assert talking.call.on_signal(DigitPressed("#"), START_US) == [DtmfReceived(digit_pii="#")]
 
 
 def test_the_first_frame_leaves_as_it_comes_and_is_told(talking):

@@ -25,7 +25,7 @@ async def test_frames_and_events_arrive_in_order(context):
     frames, digits = [], []
 
     async def hear(event):
-        digits.append(event.body.digit)
+        digits.append(event.body.digit_pii)
 
     await context.bus.on_frames("stt-1", lambda _, frame: frames.append(frame.sequence))
     await context.bus.on_every_call(hear, DTMF_RECEIVED)
@@ -33,7 +33,7 @@ async def test_frames_and_events_arrive_in_order(context):
     context.tasks.spawn(dispatch.run(), "dispatch")
     for number in range(10):
         dispatch.frame(SUBJECT, frame(0, number=number))
-        dispatch.event(Saying(CALL, DtmfReceived(digit=str(number)), None, None))
+        dispatch.event(Saying(CALL, DtmfReceived(digit_pii=str(number)), None, None))
     await eventually(lambda: len(frames) == len(digits) == 10, "everything")
     assert frames == list(range(10))
     assert digits == list("0123456789")
@@ -55,13 +55,13 @@ async def test_an_event_that_cannot_be_published_does_not_hold_up_the_next(conte
     digits = []
 
     async def hear(event):
-        digits.append(event.body.digit)
+        digits.append(event.body.digit_pii)
 
     await context.bus.on_every_call(hear, DTMF_RECEIVED)
     dispatch = Dispatch(context.bus, 3, dropped=pytest.fail)
     huge = LegEnded(reason="failed", detail="x" * 400_000, frames_in=0, frames_out=0, frames_dropped=0)
     dispatch.event(Saying(CALL, huge, None, None))
-    dispatch.event(Saying(CALL, DtmfReceived(digit="1"), None, None))
+    dispatch.event(Saying(CALL, DtmfReceived(digit_pii="1"), None, None))
     await dispatch.flush()
     await eventually(lambda: digits == ["1"], "the next")
     assert "LegEnded was not published" in caplog.text

@@ -195,7 +195,7 @@ async def test_a_new_turn_stops_the_answer_to_the_last_one() -> None:
 async def test_keys_are_told_with_the_next_turn() -> None:
     call = talk()
     for digit in "42#":
-        call.dialogue.key_pressed(DtmfReceived(digit=digit))
+        call.dialogue.key_pressed(DtmfReceived(digit_pii=digit))
     await call.turn(1, "My number.")
     await call.turn(2, "Did you get it?")
     assert call.engine.prompts[0].lines == (Line(Speaker.KEYPAD, "42#"), Line(CALLER, "My number."))

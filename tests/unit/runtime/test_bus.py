@@ -42,7 +42,7 @@ async def test_an_event_reaches_its_listener_and_the_stream(nats_url: str) -> No
 
     async with service_context(ProcessSettings(nats_url=nats_url), "probe") as context:
         await context.bus.on_events(REF, hear)
-        sent = await context.bus.publish_event(REF, DtmfReceived(digit="5"), epoch=3)
+        sent = await context.bus.publish_event(REF, DtmfReceived(digit_pii="5"), epoch=3)
         later = await context.bus.publish_event(REF, SpeechDismissed(turn=1, audio_ms=80), cause=sent)
         await eventually(lambda: len(heard) == 2, "both events heard")
         assert heard == [sent, later]
@@ -60,7 +60,7 @@ async def test_only_the_wanted_events_are_handed_over(nats_url: str) -> None:
 
     async with service_context(ProcessSettings(nats_url=nats_url), "probe") as context:
         await context.bus.on_events(REF, hear, frozenset({"speech.dismissed"}))
-        await context.bus.publish_event(REF, DtmfReceived(digit="5"))
+        await context.bus.publish_event(REF, DtmfReceived(digit_pii="5"))
         await context.bus.publish_event(REF, SpeechDismissed(turn=1, audio_ms=80))
         await eventually(lambda: heard, "one event heard")
         assert heard == ["SpeechDismissed"]
@@ -82,7 +82,7 @@ async def test_junk_on_the_bus_is_counted_and_the_next_message_is_heard(nats_url
         await bus.client.publish(TURN_ENDED.subject(tenant=REF.tenant, call=REF.call), b"{broken")
         frame = Frame(Codec.MULAW, 8000, 1, 2, b"\xff" * 160)
         await bus.publish_frame(audio, frame)
-        await bus.publish_event(REF, DtmfReceived(digit="1"))
+        await bus.publish_event(REF, DtmfReceived(digit_pii="1"))
         await eventually(lambda: frames and events, "the good frame and the good event")
         assert frames == [frame]
         rejected = bus._rejected.counts
@@ -136,7 +136,7 @@ async def test_an_event_too_large_for_the_stream_is_refused_and_not_sent(nats_ur
     async with service_context(ProcessSettings(nats_url=nats_url), "probe") as context:
         long = ReplySentence(reply=1, turn=1, index=0, text_pii="x" * 300_000, engine="openai")
         with pytest.raises(
-            MessageTooLarge, match=r"reply.sentence of 300\d\d\d bytes; CALLS keeps up to 262144"
+            MessageTooLarge, match=r"reply.sentence of 30\d{4} bytes; CALLS keeps up to 262144"
         ):
             await context.bus.publish_event(REF, long)
         fits = long.model_copy(update={"text_pii": "x" * 250_000})
@@ -159,12 +159,12 @@ async def test_no_fault_of_a_handler_ends_its_subscription(nats_url: str, fault:
         if not heard:
             heard.append("the first")
             raise fault
-        heard.append(event.body.digit)
+        heard.append(event.body.digit_pii)
 
     async with service_context(ProcessSettings(nats_url=nats_url), "probe") as context:
         await context.bus.on_events(REF, hear)
-        await context.bus.publish_event(REF, DtmfReceived(digit="1"))
-        await context.bus.publish_event(REF, DtmfReceived(digit="2"))
+        await context.bus.publish_event(REF, DtmfReceived(digit_pii="1"))
+        await context.bus.publish_event(REF, DtmfReceived(digit_pii="2"))
         await eventually(lambda: heard == ["the first", "2"], "the second is heard")
         counted = HANDLER_ERRORS if not isinstance(fault, TrunklineError) else MESSAGES_REJECTED
         assert context.metrics.counter(counted).total() == 1
@@ -225,7 +225,7 @@ async def test_while_nats_is_away_audio_is_dropped_and_counted_and_nobody_fails(
         for sequence in range(50):
             await bus.publish_frame(audio, Frame(Codec.MULAW, 8000, sequence, 2, b"\xff" * 160))
         await bus.publish_event(REF, PartialTranscript(turn=1, text_pii="gone"))
-        sent = await bus.publish_event(REF, DtmfReceived(digit="5"))
+        sent = await bus.publish_event(REF, DtmfReceived(digit_pii="5"))
         for _ in range(2000):
             await bus.publish(audio, SqlQuery(sql="x" * 1500))  # more than the client keeps
         assert bus.unacknowledged == 1

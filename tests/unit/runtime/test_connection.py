@@ -20,7 +20,17 @@ from trunkline.nats_server import NatsServer, find_nats_server, free_port
 def guarded_url() -> Iterator[str]:
     """A nats-server that asks for a password."""
     port = free_port()
-    command = [find_nats_server(), "-a", "127.0.0.1", "-p", str(port), "--user", "ann", "--pass", "s3cret"]
+    command = [
+        str(find_nats_server()),
+        "-a",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "--user",
+        "ann",
+        "--pass",
+        "s3cret",
+    ]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
         try:
             yield f"nats://127.0.0.1:{port}"

@@ -147,6 +147,24 @@ async def test_an_acknowledgement_in_mid_sweep_is_heeded() -> None:
     assert (wire.sent[5:], wire.lost, len(wire.outbox)) == (["a"], 0, 1)
 
 
+async def test_what_waited_for_nats_is_sent_when_it_is_back_and_not_some_time_later(
+    nats_server: NatsServer,
+) -> None:
+    settings, still = ProcessSettings(nats_url=nats_server.url), ManualClock()
+    async with service_context(settings, "speaker", clock=still) as context:
+        nats_server.stop()
+        await eventually(lambda: not context.bus.connected, "it notices")
+        for turn in range(10):
+            await context.bus.publish_event(REF, SpeechDismissed(turn=turn, audio_ms=0))
+        assert context.bus.unacknowledged == 10
+        nats_server.start()
+        await eventually(
+            lambda: not context.bus.unacknowledged, "the stream has them, and no time has passed"
+        )
+        info = await context.bus.jetstream.stream_info(CALLS.name)
+        assert info.state.messages == 10
+
+
 async def test_nothing_is_lost_when_nats_restarts_in_mid_publish(nats_server: NatsServer) -> None:
     """Each event is in the stream once, and the other side, which reconnects too, goes on hearing."""
     heard: set[int] = set()

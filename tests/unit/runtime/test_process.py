@@ -62,7 +62,7 @@ async def test_a_signal_drains_and_the_last_word_reaches_the_stream(
         subject = DTMF_RECEIVED.subject(tenant=REF.tenant, call=REF.call)
         event = await last_event(context.bus.jetstream, CALLS, subject)
         assert event is not None
-        assert event.body == DtmfReceived(digit="0")
+        assert event.body == DtmfReceived(digit_pii="0")
 
 
 async def test_it_is_alive_and_not_ready_while_it_drains_and_a_second_signal_ends_that(nats_url: str) -> None:

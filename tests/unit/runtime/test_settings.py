@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -27,8 +28,6 @@ class Settings(ProcessSettings):
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     for name in [name for name in os.environ if name.startswith("TRUNKLINE_")]:
         monkeypatch.delenv(name)
 
@@ -77,4 +76,4 @@ def test_a_fault_names_its_variable(
 def test_settings_do_not_change() -> None:
     settings = load(Settings)
     with pytest.raises(ValidationError, match="frozen"):
-        settings.nats_url = "nats://elsewhere"
+        settings.nats_url = "nats://elsewhere"  # type: ignore[misc]  # that is the point

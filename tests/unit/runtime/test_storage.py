@@ -1,4 +1,4 @@
-"""Streams and buckets on a real nats-server: what is written is found, junk harms nobody, nothing is missed."""
+"""Streams and buckets on a real nats-server: what is written is found, and no change of it is missed."""
 
 from __future__ import annotations
 
@@ -222,8 +222,8 @@ async def test_a_store_that_is_away_is_a_retryable_error(nats_server: NatsServer
 async def test_the_newest_event_is_found(nats_url: str) -> None:
     async with a_bus(nats_url) as bus:
         assert await last_event(bus.jetstream, CALLS, SUBJECT) is None
-        for digit in "12":
-            sent = await bus.publish_event(CALL, DtmfReceived(digit=digit))
+        await bus.publish_event(CALL, DtmfReceived(digit_pii="1"))
+        sent = await bus.publish_event(CALL, DtmfReceived(digit_pii="2"))
         assert await bus.settle(5)
         assert await last_event(bus.jetstream, CALLS, SUBJECT) == sent
 
@@ -238,7 +238,7 @@ async def test_junk_in_the_stream_counts_as_nothing(nats_url: str, caplog: pytes
 async def test_a_stream_that_is_not_there_is_no_stream_without_events(nats_url: str) -> None:
     async with a_bus(nats_url) as bus:
         await bus.jetstream.delete_stream(CALLS.name)
-        with pytest.raises(BusUnavailable, match="stream CALLS cannot be read: .*stream not found"):
+        with pytest.raises(BusUnavailable, match=r"stream CALLS cannot be read: .*stream not found"):
             await last_event(bus.jetstream, CALLS, SUBJECT)
 
 

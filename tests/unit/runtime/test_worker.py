@@ -89,7 +89,7 @@ async def test_a_call_is_taken_its_events_heard_and_its_end_drops_it(nats_server
     async with both(nats_server.url) as (session, crew):
         assert (await session.assign()).error is None
         assert (len(crew.worker), crew.worker.epoch_of(CALL)) == (1, 1)
-        await session.say(DtmfReceived(digit="5"))
+        await session.say(DtmfReceived(digit_pii="5"))
         await session.say(PlayoutStarted(reply=1, first_frame_us=1))  # not an llm's business
         await session.say(ENDED)
         await eventually(lambda: "dropped" in crew.keeper.story, "it is dropped")
@@ -111,7 +111,7 @@ async def test_an_assignment_may_be_repeated_and_be_renewed_in_a_newer_epoch(nat
         for epoch in (1, 1, 2):
             assert (await session.assign(epoch=epoch)).error is None
         assert (len(crew.worker), crew.worker.epoch_of(CALL)) == (1, 2)
-        await session.say(DtmfReceived(digit="5"))
+        await session.say(DtmfReceived(digit_pii="5"))
         await eventually(lambda: "heard DtmfReceived" in crew.keeper.story, "it is heard")
         await session.release(epoch=2)
         await eventually(lambda: not crew.keeper.held, "it is released")
@@ -124,7 +124,7 @@ async def test_an_older_epoch_is_not_taken_up(nats_url: str) -> None:
         await session.assign(epoch=3)
         await session.assign(epoch=2)
         await session.release(epoch=2)
-        await session.say(DtmfReceived(digit="5"))
+        await session.say(DtmfReceived(digit_pii="5"))
         await eventually(lambda: "heard DtmfReceived" in crew.keeper.story, "the call is still held")
         assert crew.worker.epoch_of(CALL) == 3
         assert "take 2" not in crew.keeper.story
@@ -135,9 +135,9 @@ async def test_events_of_an_older_epoch_are_ignored_and_counted(nats_url: str) -
     async with both(nats_url) as (session, crew):
         await session.assign(epoch=2)
         await session.say(SpeechDismissed(turn=1, audio_ms=0), epoch=1)
-        await session.say(DtmfReceived(digit="1"), epoch=2)
-        await session.say(DtmfReceived(digit="2"), epoch=3)
-        await session.say(DtmfReceived(digit="3"), epoch=0)
+        await session.say(DtmfReceived(digit_pii="1"), epoch=2)
+        await session.say(DtmfReceived(digit_pii="2"), epoch=3)
+        await session.say(DtmfReceived(digit_pii="3"), epoch=0)
         await eventually(lambda: crew.keeper.story.count("heard DtmfReceived") == 3, "the others are heard")
         assert "hear SpeechDismissed" not in crew.keeper.story
         assert crew.context.metrics.counter(STALE_EPOCH).total() == 1
@@ -146,7 +146,7 @@ async def test_events_of_an_older_epoch_are_ignored_and_counted(nats_url: str) -
 async def test_an_event_that_is_sent_again_is_heard_once(nats_url: str) -> None:
     async with both(nats_url) as (session, crew):
         await session.assign()
-        event = await session.say(DtmfReceived(digit="5"))
+        event = await session.say(DtmfReceived(digit_pii="5"))
         subject = DTMF_RECEIVED.subject(tenant=CALL.tenant, call=CALL.call)
         for _ in range(3):
             await session.bus.client.publish(subject, event.model_dump_json().encode())
@@ -158,7 +158,7 @@ async def test_an_event_that_is_sent_again_is_heard_once(nats_url: str) -> None:
 async def test_an_event_whose_handling_failed_is_heard_when_it_is_sent_again(nats_url: str) -> None:
     async with both(nats_url, Keeper(fault=ZeroDivisionError())) as (session, crew):
         await session.assign()
-        event = await session.say(DtmfReceived(digit="5"))
+        event = await session.say(DtmfReceived(digit_pii="5"))
         subject = DTMF_RECEIVED.subject(tenant=CALL.tenant, call=CALL.call)
         await eventually(lambda: crew.context.metrics.counter(HANDLER_ERRORS).total() == 1, "it failed")
         await session.bus.client.publish(subject, event.model_dump_json().encode())
@@ -197,7 +197,7 @@ async def test_a_release_that_comes_while_the_call_is_taken_waits_for_it(nats_se
         await eventually(lambda: "take 1" in crew.keeper.story, "it is being taken")
         await session.release()
         await session.bus.flush()
-        await session.say(DtmfReceived(digit="5"))
+        await session.say(DtmfReceived(digit_pii="5"))
         crew.keeper.gate.set()
         await assigning
         await eventually(lambda: "dropped" in crew.keeper.story, "it is dropped")
@@ -241,7 +241,7 @@ async def test_whatever_comes_at_once_ends_with_all_or_nothing(nats_server: Nats
             steps: list[Any] = []
             for _ in range(rng.randint(2, 5)):
                 epoch = next(epochs)
-                steps += [session.assign(epoch=epoch), session.say(DtmfReceived(digit="5"))]
+                steps += [session.assign(epoch=epoch), session.say(DtmfReceived(digit_pii="5"))]
                 steps += [session.release(epoch=epoch - rng.randint(0, 2))] if epoch > 2 else []
             rng.shuffle(steps)
             await asyncio.gather(*steps)
@@ -308,7 +308,7 @@ async def test_a_heartbeat_says_how_loaded_it_is(nats_url: str) -> None:
     async def hear(beat: Heartbeat) -> None:
         beats.append(beat)
 
-    async with both(nats_url) as (session, crew):
+    async with both(nats_url) as (session, _):
         await session.assign()
         await session.bus.on_messages(HEARTBEAT.wildcard(), Heartbeat, hear)
         await eventually(lambda: len(beats) >= 2, "it beats")

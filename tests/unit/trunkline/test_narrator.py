@@ -44,12 +44,12 @@ def playout_ended(reply: int = 1, outcome: m.Outcome = m.Outcome.DONE) -> m.Play
 @pytest.fixture
 def narrator() -> Narrator:
     narrator = Narrator()
-    narrator.tell(event(m.DtmfReceived(digit="1")))
+    narrator.tell(event(m.DtmfReceived(digit_pii="1")))
     return narrator
 
 
 def test_lines_carry_the_seconds_since_the_first_event(narrator: Narrator) -> None:
-    (line,) = narrator.tell(event(m.DtmfReceived(digit="#"), at_ms=2500))
+    (line,) = narrator.tell(event(m.DtmfReceived(digit_pii="#"), at_ms=2500))
     assert line == Line(2.5, Who.CALLER, "pressed #")
 
 

@@ -82,18 +82,18 @@ async def test_a_session_that_is_away_is_asked_again(platform: Bus, nats_url: st
 
 async def test_what_happened_before_and_after_is_told_in_order_and_once(platform: Bus, nats_url: str) -> None:
     for digit in "12":
-        await platform.publish_event(REF, DtmfReceived(digit=digit))
+        await platform.publish_event(REF, DtmfReceived(digit_pii=digit))
     assert await platform.settle(5)
     other = CallRef("acme", uuid7(1_767_225_600_001, random.Random(2)))
-    await platform.publish_event(other, DtmfReceived(digit="9"))
+    await platform.publish_event(other, DtmfReceived(digit_pii="9"))
     seen: list[Event[Any]] = []
     async with open_bus(nats_url) as bus:
         await watch_call(bus, REF, seen.append)
         await eventually(lambda: len(seen) == 2, "the record so far")
         await platform.publish_event(REF, PartialTranscript(turn=1, text_pii="when"))
         await platform.client.publish(DTMF_RECEIVED.subject(**REF._asdict()), b"junk")
-        await platform.publish_event(REF, DtmfReceived(digit="3"))
+        await platform.publish_event(REF, DtmfReceived(digit_pii="3"))
         await eventually(lambda: len(seen) == 4, "what is new")
-    recorded = [event.body.digit for event in seen if isinstance(event.body, DtmfReceived)]
+    recorded = [event.body.digit_pii for event in seen if isinstance(event.body, DtmfReceived)]
     assert recorded == ["1", "2", "3"]
     assert [event.body.text_pii for event in seen if isinstance(event.body, PartialTranscript)] == ["when"]
