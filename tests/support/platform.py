@@ -149,7 +149,7 @@ async def platform(
     assert not failures, failures
 
 
-def who_is(user: BusUser | None) -> dict[str, str]:
+def who_is(user: BusUser | None) -> dict[str, Any]:
     """The settings of a service that is this user to the bus."""
     return {"nats_user": user.name, "nats_password": user.password} if user else {}
 
