@@ -136,9 +136,16 @@ async def test_what_is_said_reaches_each_who_is_to_hear_it(guests: dict[str, Gue
             assert heard == speakers
 
 
-async def test_whoever_holds_a_call_hears_of_it_only_what_is_for_him(guests: dict[str, Guest]) -> None:
+@pytest.mark.parametrize("queue_group", ["", "eavesdroppers"], ids=["alone", "in a queue group"])
+@pytest.mark.parametrize("pattern", [every_event_of(CALL), "call.*.*.>", "call.*.*.*.*"])
+async def test_whoever_holds_a_call_hears_of_it_only_what_is_for_him(
+    guests: dict[str, Guest], pattern: str, queue_group: str
+) -> None:
     record = [row for row in CHANNELS if row.plane is Plane.RECORD]
-    heard = {role: await guests[role].listen(every_event_of(CALL)) for role in ROLES}
+    heard = {
+        role: await guests[role].listen(pattern, f"{queue_group}-{role}" if queue_group else "")
+        for role in ROLES
+    }
     for row in record:
         for producer in row.producers:
             await guests[producer].client.publish(row.subject(tenant=CALL.tenant, call=CALL.call), b"{}")

@@ -39,14 +39,14 @@ class Guest:
     async def may_hear(self, subject: str) -> bool:
         return await self.may(self.client.subscribe(subject))
 
-    async def listen(self, subject: str) -> asyncio.Queue[Msg]:
+    async def listen(self, subject: str, queue_group: str = "") -> asyncio.Queue[Msg]:
         """What comes on a subject that this guest may hear."""
         heard: asyncio.Queue[Msg] = asyncio.Queue()
 
         async def keep(msg: Msg) -> None:
             heard.put_nowait(msg)
 
-        assert await self.may(self.client.subscribe(subject, cb=keep)), f"{subject} is refused"
+        assert await self.may(self.client.subscribe(subject, queue_group, cb=keep)), f"{subject} is refused"
         return heard
 
 
