@@ -112,7 +112,7 @@ async def measure_turns(
                 rows.append({**heard, **stages(listener)})
                 print(".", end="", flush=True)
 
-        await one_call(platform.state.media_url, platform.state.nats_url, calls, talk)
+        await one_call(platform.state.media_url, platform.state.bus_url, calls, talk)
         calls += 1
     print()
     return rows, calls
@@ -169,7 +169,7 @@ async def measure_interruptions(
             assert await caller.until_answered(said.speech_ended or 0, QUIET_S, within_s=40)
             print(".", end="", flush=True)
 
-    await one_call(platform.state.media_url, platform.state.nats_url, serial, talk)
+    await one_call(platform.state.media_url, platform.state.bus_url, serial, talk)
     print()
     return rows
 

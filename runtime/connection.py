@@ -8,10 +8,12 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import nats.errors
 from nats.aio.client import Client
 
+from contracts.permissions import inbox_prefix
 from runtime.errors import BusUnavailable, SettingsError
 from runtime.settings import ProcessSettings
 
@@ -33,7 +35,14 @@ def connection_options(settings: ProcessSettings, name: str) -> dict[str, Any]:
     }
     if settings.nats_user:
         options |= {"user": settings.nats_user, "password": settings.nats_password}
+    if user := _user(settings):
+        options["inbox_prefix"] = inbox_prefix(user)
     return options
+
+
+def _user(settings: ProcessSettings) -> str:
+    """Who we are to NATS: named on its own, or within the address as in `nats://user:password@host`."""
+    return settings.nats_user or urlsplit(settings.nats_url.split(",")[0].strip()).username or ""
 
 
 class Connection(Client):
@@ -104,7 +113,7 @@ async def connect(settings: ProcessSettings, name: str) -> Connection:
     where = _without_password(settings.nats_url)
     try:
         async with asyncio.timeout(settings.nats_connect_timeout_s):
-            await connection.open(connection_options(settings, name), settings.nats_user)
+            await connection.open(connection_options(settings, name), _user(settings))
     except TimeoutError as error:
         await _abandon(connection)
         raise BusUnavailable(

@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 MessageT = TypeVar("MessageT", bound=Message)
 OnChange = Callable[[str, MessageT | None], Awaitable[None]]
 
-_NO_MESSAGE: Final = 10037
 _MARKER_TTL_S: Final = 3600.0
 _READ_ALL_S: Final = 30.0
 
@@ -46,7 +45,11 @@ def _speaking_of(what: str) -> Iterator[None]:
 
 
 async def ensure_stream(jetstream: JetStreamContext, spec: StreamSpec) -> None:
-    """Create the stream, or bring an existing one to its specification; raises BusUnavailable."""
+    """Create the stream, or bring an existing one to its specification; raises BusUnavailable.
+
+    To change it is for one service only (`contracts.permissions.RECORD_KEEPER`): NATS leaves the request of
+    another without an answer, and by then the stream should be as it is to be.
+    """
     config = StreamConfig(
         name=spec.name,
         subjects=list(spec.subjects),
@@ -60,17 +63,18 @@ async def ensure_stream(jetstream: JetStreamContext, spec: StreamSpec) -> None:
         try:
             await jetstream.add_stream(config)
         except nats.js.errors.BadRequestError:
-            await jetstream.update_stream(config)
+            try:
+                await jetstream.update_stream(config)
+            except nats.errors.TimeoutError:
+                await jetstream.add_stream(config)
 
 
 async def last_event(jetstream: JetStreamContext, spec: StreamSpec, subject: str) -> Event[Any] | None:
     """The newest event that the stream holds on `subject`, or None; junk is logged and counts as none."""
     with _speaking_of(f"stream {spec.name} cannot be read"):
         try:
-            found = await jetstream.get_last_msg(spec.name, subject)
-        except nats.js.errors.NotFoundError as error:
-            if error.err_code != _NO_MESSAGE:  # it is the stream that is not there
-                raise
+            found = await jetstream.get_last_msg(spec.name, subject, direct=True)
+        except nats.js.errors.NotFoundError:
             return None
     try:
         return decode_event(subject, found.data or b"")

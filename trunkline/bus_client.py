@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from contracts.channels import ANALYTICS_QUERY
 from contracts.messages import SqlQuery, SqlResult
@@ -25,11 +26,14 @@ _QUERY_S: Final = 30.0
 
 @asynccontextmanager
 async def open_bus(nats_url: str) -> AsyncIterator[Bus]:
-    """A bus at `nats_url`, with the user that the environment names; raises BusUnavailable."""
-    known = settings.load(ProcessSettings)
-    client = await connect(
-        known.model_copy(update={"nats_url": nats_url, "nats_connect_timeout_s": _CONNECT_S}), _NAME
-    )
+    """A bus at `nats_url`, as the user whom that names, else the environment.
+
+    Raises BusUnavailable, or SettingsError where the bus does not take that user in.
+    """
+    ours: dict[str, Any] = {"nats_url": nats_url, "nats_connect_timeout_s": _CONNECT_S}
+    if urlsplit(nats_url).username:
+        ours |= {"nats_user": "", "nats_password": ""}
+    client = await connect(settings.load(ProcessSettings).model_copy(update=ours), _NAME)
     tasks, telemetry = TaskOwner(_NAME), Telemetry(_NAME)
     try:
         yield Bus(client, SystemClock(), random.Random(), telemetry.metrics(_NAME), tasks)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from trunkline.bus_users import BusUsers
 from trunkline.nats_server import find_nats_server, write_config
 from trunkline.ports import LOOPBACK
 from trunkline.readiness import HttpOk, NatsGreets
@@ -23,7 +24,12 @@ LOCAL_LLM: Final = "smollm2"
 LIGHT: Final = ("router", "session", "llm")
 HEAVY: Final = ("gateway", "stt", "tts", "analytics")
 LLM_URL_VARIABLE: Final = "TRUNKLINE_LLM_OPENAI_BASE_URL"
-_ONLY_FOR_ONE: Final = ("TRUNKLINE_PROCESS", "TRUNKLINE_HEALTH_PORT")  # two processes cannot share these
+_ONLY_FOR_ONE: Final = (  # two processes cannot share these
+    "TRUNKLINE_PROCESS",
+    "TRUNKLINE_HEALTH_PORT",
+    "TRUNKLINE_NATS_USER",
+    "TRUNKLINE_NATS_PASSWORD",
+)
 _DRAIN_S: Final = 2
 _MOST_THREADS: Final = 4
 
@@ -51,7 +57,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run: where data lies, who may be called, and which processes there are.
+    """What to run: where data lies, who may be called, which processes there are and who they are to the bus.
 
     `voice` names the text-to-speech engine that is loaded before the first call; empty is its service's own.
     `spread` gives each light service a process of its own. `environment` is what every child gets besides.
@@ -64,6 +70,7 @@ class Plan:
     voice: str = ""
     spread: bool = False
     local_llm: bool = True
+    users: BusUsers = field(default_factory=BusUsers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,7 @@ def compose(plan: Plan) -> tuple[Placed, ...]:
     shared = _shared_environment(plan)
     groups = [(name,) for name in HEAVY] + ([(name,) for name in LIGHT] if plan.spread else [LIGHT])
     names = ["+".join(group) for group in groups]
-    foundation = [_nats(plan, shared)]
+    foundation = [_nats(plan, groups, shared)]
     if plan.local_llm:
         foundation.append(_local_llm(plan, shared))
     services = [
@@ -94,8 +101,9 @@ def compose(plan: Plan) -> tuple[Placed, ...]:
     return tuple(foundation + services)
 
 
-def _nats(plan: Plan, env: Mapping[str, str]) -> Placed:
-    config = write_config(plan.home / "nats", plan.ports.nats, plan.ports.nats_monitor)
+def _nats(plan: Plan, groups: Sequence[tuple[str, ...]], env: Mapping[str, str]) -> Placed:
+    users = [*(plan.users.of(*group) for group in groups), plan.users.operator]
+    config = write_config(plan.home / "nats", plan.ports.nats, plan.ports.nats_monitor, users)
     argv = (str(find_nats_server()), "-c", str(config))
     return Placed(ProcessSpec(NATS, argv, NatsGreets(plan.ports.nats), env, tethered=True), None)
 
@@ -152,7 +160,7 @@ def _shared_environment(plan: Plan) -> dict[str, str]:
 
 
 def _own_environment(group: tuple[str, ...], plan: Plan) -> dict[str, str]:
-    own: dict[str, str] = {}
+    own = dict(plan.users.of(*group).environment)
     if "gateway" in group:
         own["TRUNKLINE_GATEWAY_PORT"] = str(plan.ports.gateway)
     if "stt" in group and "OMP_NUM_THREADS" not in plan.environment:

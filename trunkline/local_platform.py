@@ -144,6 +144,8 @@ def _describe(plan: Plan, placed: tuple[Placed, ...], pids: dict[str, int]) -> R
         pid=os.getpid(),
         started_us=time.time_ns() // 1000,
         nats_url=plan.ports.nats_url,
+        nats_user=plan.users.operator.name,
+        nats_password=plan.users.operator.password,
         media_url=plan.ports.media_url,
         tenants=plan.tenants,
         processes=tuple(

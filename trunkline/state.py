@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trunkline.errors import AlreadyRunning, BadOption, NotRunning
+from trunkline.private_files import write_private
 
 _STATE: Final = "up.json"
 _LOCK: Final = "up.lock"
@@ -31,7 +32,10 @@ class RunningProcess(BaseModel):
 
 
 class RunningPlatform(BaseModel):
-    """Where a platform on this machine can be reached. `started_us` is microseconds since the Unix epoch."""
+    """Where a platform on this machine can be reached. `started_us` is microseconds since the Unix epoch.
+
+    `nats_user` and `nats_password` are the command line's own, for as long as this platform runs.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,6 +46,16 @@ class RunningPlatform(BaseModel):
     media_url: str
     tenants: Path
     processes: tuple[RunningProcess, ...]
+    nats_user: str = ""
+    nats_password: str = Field("", repr=False)
+
+    @property
+    def bus_url(self) -> str:
+        """The bus and who we are to it in one address: a secret, not to be shown."""
+        if not self.nats_user:
+            return self.nats_url
+        scheme, _, place = self.nats_url.partition("://")
+        return f"{scheme}://{self.nats_user}:{self.nats_password}@{place}"
 
 
 @contextmanager
@@ -67,10 +81,10 @@ def claimed(home: Path) -> Iterator[None]:
 
 
 def write_state(home: Path, state: RunningPlatform) -> None:
-    """Tell other commands where the platform is; the file appears whole."""
+    """Tell other commands of this user where the platform is; the file appears whole."""
     path = home / _STATE
     draft = path.with_suffix(".json.new")
-    draft.write_text(state.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_private(draft, state.model_dump_json(indent=1) + "\n")
     draft.replace(path)
 
 

@@ -57,7 +57,7 @@ async def hold_conversation(
     ears = load(SttSettings(), ModelStore(models_home(home)))
     answers: list[Answer] = []
     dialling = Dialling(platform.state.media_url, "+15550100", "+15550123", "CA" + "e2e".rjust(32, "0"))
-    async with open_bus(platform.state.nats_url) as bus:
+    async with open_bus(platform.state.bus_url) as bus:
         async with Caller(dialling, SystemClock()) as caller:
             ref: CallRef = await find_call(bus, dialling.carrier_call_id)
             assert await caller.until_answered(0, 0.8, within_s=30), "no greeting"

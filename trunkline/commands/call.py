@@ -73,7 +73,7 @@ def _where(home: Path, url: str, nats: str) -> tuple[str, str | None]:
         state = read_state(home)
     except NotRunning:
         return _MEDIA_URL, nats or None
-    return state.media_url, nats or state.nats_url
+    return state.media_url, nats or state.bus_url
 
 
 async def _run(plan: _Plan) -> int:

@@ -109,14 +109,14 @@ class _Stage:
         dialling = Dialling(state.media_url, _CALLED, CALLER_NUMBER, new_carrier_call_id(random.Random()))
         caller = Caller(dialling, SystemClock())
         with CallView(self.console) as view:
-            async with Following(caller, view, state.nats_url) as following:
+            async with Following(caller, view, state.bus_url) as following:
                 try:
                     async with caller:
                         await hold_conversation(caller, self.lines, self.exchanges.append)
                 except CallFailed as error:
                     self.broke_off = str(error)
                 await following.story_told(_STORY_WITHIN_S)
-        return caller, following, await self._ledger(state.nats_url, following)
+        return caller, following, await self._ledger(state.bus_url, following)
 
     async def _ledger(self, nats_url: str, following: Following) -> tuple[LedgerTurn, ...]:
         if following.ref is None:

@@ -46,7 +46,7 @@ def sql(
     if running is None:
         result = ask_store(home, statement, max_rows)
     else:
-        result = uvloop.run(ask_running(running.nats_url, statement, max_rows))
+        result = uvloop.run(ask_running(running.bus_url, statement, max_rows))
     write_rows(result, form)
     if result.truncated:
         plain_console(stderr=True).print(f"There are more rows; --max-rows is {max_rows}.", style="yellow")

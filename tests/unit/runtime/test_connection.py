@@ -95,6 +95,13 @@ async def test_a_cluster_is_a_list_and_every_client_gets_the_same_options() -> N
     assert "user" not in connection_options(ProcessSettings(nats_password="p"), "probe")
 
 
+async def test_answers_come_to_a_branch_of_the_user_s_own() -> None:
+    named = connection_options(ProcessSettings(nats_user="ann", nats_password="p"), "probe")
+    in_the_address = connection_options(ProcessSettings(nats_url="nats://bob:p@a:1"), "probe")
+    assert (named["inbox_prefix"], in_the_address["inbox_prefix"]) == ("_INBOX.ann", "_INBOX.bob")
+    assert "inbox_prefix" not in connection_options(ProcessSettings(), "probe")
+
+
 async def test_an_absence_is_logged_once_and_its_end_is_told(
     nats_server: NatsServer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -115,5 +115,29 @@ def test_nats_keeps_its_data_in_the_home_and_ends_with_its_parent(tmp_path: Path
     assert '"127.0.0.1:2"' in config
 
 
+def test_each_process_is_a_user_of_its_own_to_the_bus(tmp_path: Path) -> None:
+    table = composed(
+        tmp_path, spread=True, environment={"TRUNKLINE_NATS_USER": "me", "TRUNKLINE_NATS_PASSWORD": "x"}
+    )
+    services = [placed for placed in table.values() if placed.health_port]
+    assert all(placed.spec.env["TRUNKLINE_NATS_USER"] == placed.spec.name for placed in services)
+    assert len({placed.spec.env["TRUNKLINE_NATS_PASSWORD"] for placed in services}) == 7
+    for name in ("nats", "smollm2"):
+        assert "TRUNKLINE_NATS_PASSWORD" not in table[name].spec.env
+    assert composed(tmp_path)["router+session+llm"].spec.env["TRUNKLINE_NATS_USER"] == "router+session+llm"
+
+
+def test_the_bus_knows_its_users_and_nobody_else_reads_that(tmp_path: Path) -> None:
+    plan = Plan(tmp_path, tmp_path / "tenants.yaml", PORTS, {})
+    table = {placed.spec.name: placed.spec for placed in compose(plan)}
+    config = Path(table["nats"].argv[2])
+    assert config.stat().st_mode & 0o077 == 0
+    told = config.read_text()
+    for name in ("gateway", "stt", "tts", "analytics", "router+session+llm"):
+        assert f'"user": "{name}"' in told
+        assert table[name].env["TRUNKLINE_NATS_PASSWORD"] in told
+    assert plan.users.operator.password in told
+
+
 def test_models_lie_where_the_services_look(tmp_path: Path) -> None:
     assert models_home(tmp_path) == tmp_path / "models"

@@ -59,6 +59,8 @@ async def test_a_platform_can_be_found_for_as_long_as_it_runs(tmp_path: Path, pl
         )
         assert all(lives(one.pid) for one in state.processes)
         assert state.pid == os.getpid()
+        operator = plans[0].users.operator
+        assert (state.nats_user, state.nats_password) == (operator.name, operator.password)
         assert state.media_url == f"ws://127.0.0.1:{plans[0].ports.gateway}/media/twilio"
     assert not any(lives(one.pid) for one in state.processes)
     with pytest.raises(NotRunning):

@@ -26,6 +26,16 @@ def test_other_commands_find_what_runs(tmp_path: Path) -> None:
         assert read_state(tmp_path) == STATE
 
 
+def test_what_others_could_use_is_for_the_owner_alone(tmp_path: Path) -> None:
+    state = STATE.model_copy(update={"nats_user": "trunkline", "nats_password": "s3cret"})
+    with claimed(tmp_path):
+        write_state(tmp_path, state)
+        assert (tmp_path / "up.json").stat().st_mode & 0o077 == 0
+        assert read_state(tmp_path).bus_url == "nats://trunkline:s3cret@127.0.0.1:4222"
+    assert "s3cret" not in repr(state)
+    assert STATE.bus_url == STATE.nats_url
+
+
 def test_a_second_platform_is_told_where_the_first_one_is(tmp_path: Path) -> None:
     with claimed(tmp_path):
         write_state(tmp_path, STATE)

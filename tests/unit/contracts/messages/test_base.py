@@ -35,7 +35,8 @@ def test_a_message_cannot_be_changed() -> None:
 
 
 def test_a_newer_producer_may_say_more() -> None:
-    assert DtmfReceived.model_validate_json('{"digit_pii": "5", "held_ms": 80}') == DtmfReceived(digit_pii="5")
+    newer = '{"digit_pii": "5", "held_ms": 80}'
+    assert DtmfReceived.model_validate_json(newer) == DtmfReceived(digit_pii="5")
 
 
 def test_the_envelope_knows_its_call() -> None:
