@@ -86,6 +86,8 @@ class Said:
 
     utterance: Utterance
     began: int | None = None
+    left: int | None = None
+    """When the frame with the last sample of speech really left; a late one leaves after `speech_ended`."""
     finished: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -268,6 +270,8 @@ class Caller:
             return _SILENCE
         done = at - speaking.began
         payload = speaking.utterance.mulaw[done : done + FRAME_SAMPLES]
+        if at == speaking.speech_ended:
+            speaking.left = self.now
         if done + FRAME_SAMPLES >= len(speaking.utterance.mulaw):
             self._speaking = None
             speaking.finished.set()

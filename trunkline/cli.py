@@ -12,6 +12,8 @@ from contracts.errors import TrunklineError
 from trunkline.commands.call import call
 from trunkline.commands.demo import demo
 from trunkline.commands.doctor import doctor
+from trunkline.commands.load import load
+from trunkline.commands.report import report
 from trunkline.commands.sql import sql
 from trunkline.commands.up import up
 
@@ -23,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (up, call, demo, sql, doctor):
+for command in (up, call, demo, load, report, sql, doctor):
     app.command()(command)
 
 
