@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ from runtime.settings import ProcessSettings
 from runtime.storage import Bucket, ensure_stream, last_event
 from tests.support.context import service_context
 from tests.support.waiting import eventually
+from trunkline.bus_users import BusUsers
 from trunkline.nats_server import NatsServer
 
 SUBJECT = DTMF_RECEIVED.subject(tenant=CALL.tenant, call=CALL.call)
@@ -246,6 +248,21 @@ async def test_a_stream_that_cannot_be_made_says_why(nats_url: str) -> None:
     async with a_bus(nats_url) as bus:
         with pytest.raises(BusUnavailable, match="stream SECOND cannot be made"):
             await ensure_stream(bus.jetstream, replace(CALLS, name="SECOND"))  # of subjects that are taken
+
+
+async def test_who_may_not_change_the_stream_finds_it_changed_by_who_may(tmp_path: Path) -> None:
+    users, newer = BusUsers(), replace(CALLS, max_message_bytes=4096)
+    session, stt = users.of("session"), users.of("stt")
+    with NatsServer(tmp_path / "nats", users=[session, stt]) as server:
+        keeper = ProcessSettings(nats_url=server.url, nats_user=session.name, nats_password=session.password)
+        other = ProcessSettings(nats_url=server.url, nats_user=stt.name, nats_password=stt.password)
+        async with service_context(keeper, "session") as one, service_context(other, "stt") as two:
+            hasty = two.bus.client.jetstream(timeout=0.3)
+            with pytest.raises(BusUnavailable, match="stream CALLS cannot be made"):
+                await ensure_stream(hasty, newer)
+            waiting = asyncio.create_task(ensure_stream(hasty, newer))
+            await ensure_stream(one.bus.jetstream, newer)
+            await waiting
 
 
 async def test_a_stream_is_brought_to_its_specification(nats_url: str) -> None:
