@@ -12,6 +12,7 @@ from contracts.errors import TrunklineError
 from trunkline.commands.call import call
 from trunkline.commands.demo import demo
 from trunkline.commands.doctor import doctor
+from trunkline.commands.record import record
 from trunkline.commands.sql import sql
 from trunkline.commands.up import up
 
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (up, call, demo, sql, doctor):
+for command in (up, call, demo, record, sql, doctor):
     app.command()(command)
 
 
