@@ -13,6 +13,7 @@ from trunkline.commands.call import call
 from trunkline.commands.demo import demo
 from trunkline.commands.doctor import doctor
 from trunkline.commands.record import record
+from trunkline.commands.replay import replay
 from trunkline.commands.sql import sql
 from trunkline.commands.up import up
 
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (up, call, demo, record, sql, doctor):
+for command in (up, call, demo, record, replay, sql, doctor):
     app.command()(command)
 
 

@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import yaml
-
 from contracts.messages import CallEnded, PlayoutEnded
 from runtime.clock import SystemClock
 from tests.support.callers import caller_to, noise
-from tests.support.platform import Platform, platform, tenants_file
+from tests.support.platform import Platform, platform
+from tests.support.recordings import consenting
 from tests.support.waiting import eventually
 from trunkline.bus_client import open_bus
 from trunkline.recording.calls import replayable, why_not
@@ -19,15 +18,6 @@ from trunkline.recording.index import Preamble
 from trunkline.recording.reader import open_recording
 from trunkline.recording.recorder import Recorder, Wanted
 from trunkline.recording.writer import RecordingWriter
-
-
-def consenting(folder: Path) -> Path:
-    path = tenants_file(folder)
-    directory = yaml.safe_load(path.read_text(encoding="utf-8"))
-    directory["tenants"]["load-lab"]["recording_allowed"] = True
-    allowed = folder / "consenting.yaml"
-    allowed.write_text(yaml.safe_dump(directory), encoding="utf-8")
-    return allowed
 
 
 @asynccontextmanager
