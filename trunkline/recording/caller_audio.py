@@ -13,6 +13,7 @@ from contracts.frames import Codec, Frame
 from trunkline.utterance import LINE_RATE_HZ
 
 _SILENCE: Final = b"\xff"
+_MOST_MISSING: Final = 50 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,16 @@ def join_frames(frames: Iterable[Frame]) -> CallerAudio | None:
     """The audio of caller frames in any order; None where there is none.
 
     A frame sent twice, as after a worker was replaced, counts once. Time is what the sequence says: a line
-    that stalled delivers late and then all at once.
+    that stalled delivers late and then all at once. A number far beyond all others is junk, and left out.
     """
     by_number: dict[int, Frame] = {}
     for frame in frames:
-        if frame.payload:
+        if frame.payload and frame.sequence:
             by_number.setdefault(frame.sequence, frame)
+    for number in sorted(by_number, reverse=True):
+        if number - len(by_number) <= _MOST_MISSING:
+            break
+        del by_number[number]
     if not by_number:
         return None
     numbers = range(1, max(by_number) + 1)

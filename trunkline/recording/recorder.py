@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from nats.aio.msg import Msg
-from nats.js.api import DeliverPolicy
 
 from contracts.channels import (
     CALL_ENDED,
@@ -21,13 +20,12 @@ from contracts.channels import (
     call_in,
     decode_event,
     event_name,
-    every_event,
     every_frame,
 )
 from contracts.errors import TrunklineError
 from contracts.identities import CallRef
 from contracts.messages import NumberSnapshot
-from contracts.streams import ASSISTANTS_BUCKET, CALLS
+from contracts.streams import ASSISTANTS_BUCKET
 from runtime.bus import Bus
 from runtime.clock import Clock
 from runtime.errors import BusUnavailable
@@ -36,6 +34,7 @@ from runtime.tasks import TaskOwner
 from trunkline.recording.consent import Consent, without_words
 from trunkline.recording.file_format import Recorded
 from trunkline.recording.writer import BLOCK_BYTES, RecordingWriter
+from trunkline.watching import hear_all
 
 _WRITE_EVERY_S: Final = 0.5
 _HOLD_S: Final = 5.0
@@ -120,14 +119,7 @@ class Recorder:
                 pending_msgs_limit=_PENDING_MESSAGES,
                 pending_bytes_limit=_PENDING_BYTES,
             )
-        await self._bus.jetstream.subscribe(
-            every_event(),
-            stream=CALLS.name,
-            ordered_consumer=True,
-            deliver_policy=DeliverPolicy.NEW,
-            cb=self._on_event,
-        )
-        await self._bus.flush()
+        await hear_all(self._bus, self._on_event)
         self._writing = self._tasks.spawn(self._write(), "write")
 
     async def stop(self) -> None:

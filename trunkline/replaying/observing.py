@@ -6,14 +6,13 @@ import asyncio
 from typing import Any
 
 from nats.aio.msg import Msg
-from nats.js.api import DeliverPolicy
 
-from contracts.channels import decode_event, every_event
+from contracts.channels import decode_event
 from contracts.errors import TrunklineError
 from contracts.identities import CallRef
 from contracts.messages import CallEnded, CallRejected, CallStarted, Event
-from contracts.streams import CALLS
 from runtime.bus import Bus
+from trunkline.watching import hear_all
 
 
 class Observer:
@@ -28,14 +27,7 @@ class Observer:
 
     async def start(self) -> None:
         """Listen; what is dialled after this is heard from its first event on."""
-        await self._bus.jetstream.subscribe(
-            every_event(),
-            stream=CALLS.name,
-            ordered_consumer=True,
-            deliver_policy=DeliverPolicy.NEW,
-            cb=self._on_event,
-        )
-        await self._bus.flush()
+        await hear_all(self._bus, self._on_event)
 
     def expect(self, carrier_call_id: str) -> None:
         """A call with this id will come."""
