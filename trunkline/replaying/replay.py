@@ -69,9 +69,8 @@ class Replay:
             leg = await replay_leg(recorded, caller, self._clock)
         finally:
             self.under_way -= 1
-        over = leg.fate is not Fate.REFUSED and await self._observer.ended(
-            carrier_call_id, _RECORDED_WITHIN_S
-        )
+        on_record = caller.began_us > 0 and leg.fate is not Fate.REFUSED
+        over = on_record and await self._observer.ended(carrier_call_id, _RECORDED_WITHIN_S)
         events = self._observer.events(carrier_call_id)
         result = Replayed(
             planned,
