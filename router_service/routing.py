@@ -76,6 +76,7 @@ def _snapshot(slug: str, tenant: TenantEntry, number: str) -> NumberSnapshot:
         active=entry.active,
         max_concurrent_calls=entry.max_concurrent_calls,
         tenant_max_concurrent_calls=tenant.max_concurrent_calls,
+        recording_allowed=tenant.recording_allowed,
         assistant=assistant,
     )
 

@@ -72,7 +72,10 @@ class AssistantSnapshot(Message):
 
 
 class NumberSnapshot(Message):
-    """A called number resolved: whose it is, how many calls it may hold, and who answers."""
+    """A called number resolved: whose it is, how many calls it may hold, and who answers.
+
+    `recording_allowed` is the tenant's word that its callers agree to have their calls recorded.
+    """
 
     number: PhoneNumber
     tenant: TenantSlug
@@ -81,5 +84,6 @@ class NumberSnapshot(Message):
     active: bool = True
     max_concurrent_calls: Annotated[int, Field(ge=0)] = 1
     tenant_max_concurrent_calls: Annotated[int, Field(ge=0)] = 10
+    recording_allowed: bool = False
     revision: Count = 0
     assistant: AssistantSnapshot

@@ -251,3 +251,12 @@ def test_a_carriers_call_id_looks_like_one() -> None:
     ids = {new_carrier_call_id(random.Random(seed)) for seed in range(50)}
     assert len(ids) == 50
     assert all(len(one) == 34 and one.startswith("CA") for one in ids)
+
+
+async def test_a_key_is_pressed_at_once(clock: ManualClock) -> None:
+    caller, wire = fake_call(clock)
+    await caller.dial()
+    await clock.advance(0.1)
+    caller.press("#")
+    assert [message["dtmf"] for message in wire.of("dtmf")] == [{"track": "inbound_track", "digit": "#"}]
+    await caller.hang_up()
