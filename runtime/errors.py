@@ -22,6 +22,7 @@ class BusUnavailable(RuntimeFault):
     """NATS cannot be reached."""
 
     code = ErrorCode.STORE_UNAVAILABLE
+    status = 503
     retryable = True
 
 
@@ -29,6 +30,7 @@ class RequestTimeout(RuntimeFault):
     """Nobody answered a request in time."""
 
     code = ErrorCode.TIMEOUT
+    status = 504
     retryable = True
 
 
