@@ -74,8 +74,11 @@ class Bucket(Generic[MessageT]):
         return cls(store, model)
 
     async def put(self, key: str, value: MessageT) -> None:
-        """Write and wait until it is stored."""
-        await self._store.put(key, value.model_dump_json().encode())
+        """Write and wait until it is stored; raises BusUnavailable where it is not."""
+        try:
+            await self._store.put(key, value.model_dump_json().encode())
+        except nats.errors.Error as error:
+            raise self._unavailable(key, error) from error
 
     async def get(self, key: str) -> MessageT | None:
         """The value of `key`, or None."""
@@ -86,8 +89,11 @@ class Bucket(Generic[MessageT]):
         return parse(self._model, entry.value or b"")
 
     async def delete(self, key: str) -> None:
-        """Remove `key`; removing what is not there is no error."""
-        await self._store.delete(key)
+        """Remove `key`; removing what is not there is no error. Raises BusUnavailable where it stays."""
+        try:
+            await self._store.delete(key)
+        except nats.errors.Error as error:
+            raise self._unavailable(key, error) from error
 
     async def all(self) -> dict[str, MessageT]:
         """Every key and value now; what does not fit the model is logged and left out."""
@@ -120,6 +126,9 @@ class Bucket(Generic[MessageT]):
                     await self._hand_over(entry, on_change)
         finally:
             await watcher.stop()
+
+    def _unavailable(self, key: str, error: nats.errors.Error) -> BusUnavailable:
+        return BusUnavailable(f"{key} cannot be written: {error}", mend="is NATS running, with JetStream?")
 
     async def _hand_over(
         self, entry: KeyValue.Entry, receive: Callable[[str, MessageT | None], Awaitable[None]]

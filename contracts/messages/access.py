@@ -59,7 +59,7 @@ class Asked(Message):
 
 
 class UserView(Message):
-    """A member of a tenant; what other tenants the same person belongs to is not said."""
+    """A user of a tenant. One who belongs to several is a user of each, with a password each."""
 
     id: RecordId
     email: Email
@@ -70,7 +70,7 @@ class UserView(Message):
 
 
 class AddUser(Message):
-    """Let a person in. One who signs in elsewhere already keeps the password they have there."""
+    """Let a person in."""
 
     op: Literal["add"] = "add"
     email: Email
@@ -80,14 +80,14 @@ class AddUser(Message):
 
 
 class GetUser(Message):
-    """One member."""
+    """One user."""
 
     op: Literal["get"] = "get"
     id: RecordId
 
 
 class ListUsers(Message):
-    """The members, by the time they were let in."""
+    """The users, by the time they were let in."""
 
     op: Literal["list"] = "list"
     after: Cursor | None = None
@@ -112,16 +112,16 @@ class RemoveUser(Message):
 
 
 class ChangePassword(Message):
-    """Set one's own password, proving the old one; an admin sets anyone's without."""
+    """Set one's own password (`id` left out), proving the old one; an owner sets any user's without."""
 
     op: Literal["change_password"] = "change_password"
-    id: RecordId
+    id: RecordId | None = None
     current: Secret | None = None
     password: Password
 
 
 class UsersRequest(Asked):
-    """Members of a tenant."""
+    """Users of a tenant."""
 
     operation: Annotated[
         AddUser | GetUser | ListUsers | UpdateUser | RemoveUser | ChangePassword, Field(discriminator="op")
@@ -129,7 +129,7 @@ class UsersRequest(Asked):
 
 
 class UsersReply(Reply):
-    """The member that it was about, or a page of them."""
+    """The user that it was about, or a page of them."""
 
     items: tuple[UserView, ...] = ()
     next: Cursor | None = None
@@ -227,7 +227,7 @@ class MembershipView(Message):
 
 
 class AuthenticateReply(Reply):
-    """Who it is. `memberships` are all tenants that a person may sign in to."""
+    """Who it is. `memberships` are the tenants that this password opens; a key has none."""
 
     principal: Principal | None = None
     memberships: tuple[MembershipView, ...] = ()
