@@ -8,7 +8,8 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from router_service.errors import Conflict, DatabaseUnavailable
@@ -23,6 +24,7 @@ ResultT = TypeVar("ResultT")
 
 _TRIES: Final = 10
 _LOST_RACE: Final = frozenset({"40001", "40P01"})  # PostgreSQL: serialization failure, deadlock
+_AWAY: Final = ("08", "53", "57", "58")  # PostgreSQL: connection, resources, operator, system
 
 
 class SqlTransaction:
@@ -61,8 +63,10 @@ class SqlUnitOfWork:
             try:
                 return await self._once(work, writes=writes)
             except (SQLAlchemyError, OSError) as error:
-                if not _lost_race(error):
+                if _is_away(error):
                     raise _unavailable(error) from error
+                if not _lost_race(error):
+                    raise
                 if attempt == _TRIES:
                     raise _given_up(error) from error
                 await asyncio.sleep(self._rng.uniform(0, 0.01 * 2 ** min(attempt, 5)))
@@ -80,6 +84,16 @@ def _lost_race(error: Exception) -> bool:
     if isinstance(error, IntegrityError):
         return True
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _LOST_RACE
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the database is at fault and not what it was asked."""
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None)
+        if state is not None:
+            return str(state).startswith(_AWAY)
+        return isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated
+    return isinstance(error, (OSError, PoolTimeout))
 
 
 def _given_up(error: Exception) -> Exception:

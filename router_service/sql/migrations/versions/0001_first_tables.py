@@ -235,10 +235,11 @@ def _protect_the_log() -> None:
             "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN RAISE EXCEPTION 'the audit log is only added to'; END $$"
         )
-        op.execute(
-            "CREATE TRIGGER audit_log_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log "
-            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-        )
+        for name, changes, each in (("kept", "UPDATE OR DELETE", "ROW"), ("whole", "TRUNCATE", "STATEMENT")):
+            op.execute(
+                f"CREATE TRIGGER audit_log_{name} BEFORE {changes} ON audit_log "
+                f"FOR EACH {each} EXECUTE FUNCTION refuse_change()"
+            )
         return
     for change in ("UPDATE", "DELETE"):
         op.execute(
