@@ -59,9 +59,7 @@ class Record:
 
     def bodies(self, kind: type[Any], call: str | None = None) -> list[Any]:
         return [
-            event.body
-            for event in self.events
-            if isinstance(event.body, kind) and call in (None, event.call)
+            event.body for event in self.events if isinstance(event.body, kind) and call in (None, event.call)
         ]
 
     async def wait_for(self, kind: type[Any], count: int = 1, timeout_s: float = 20.0) -> list[Any]:
@@ -125,7 +123,9 @@ async def platform(
     apps: dict[str, App] = {}
     contexts: dict[str, Context] = {}
     async with AsyncExitStack() as stack:
-        watcher = await stack.enter_async_context(service_context(ProcessSettings(nats_url=nats_url), "watcher"))
+        watcher = await stack.enter_async_context(
+            service_context(ProcessSettings(nats_url=nats_url), "watcher")
+        )
         record = Record()
         await watcher.bus.client.subscribe("call.>", cb=_record_into(record))
         for name, service in _SERVICES.items():
