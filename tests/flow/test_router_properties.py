@@ -312,7 +312,7 @@ async def test_property_4_multi_tenant_data_isolation(asker: Client, data: st.Da
         key = data.draw(st.sampled_from([None, "once", "twice"]), "idempotency key")
         reply = await ask_any(asker, who, operation, tenant, key)
 
-        known += operation.model_dump_json()
+        known += f"{operation.model_dump_json()} {tenant}"
         said = reply.model_dump_json()
         for word in (other.mark, other.number, other.user, other.key, other.credential):
             assert word not in said or word in known, (operation, said)
