@@ -237,7 +237,8 @@ async def everything(asker: Client, of: Belongings) -> list[str]:
 def attempt(data: st.DataObject, own: Belongings, other: Belongings) -> m.Message:
     """Any operation, on the names of either."""
     whose = data.draw(st.sampled_from([own, other, other]), "whose")
-    number, assistant, changes = whose.number, whose.assistant, {"greeting": "taken over"}
+    number, assistant = whose.number, whose.assistant
+    changes: dict[str, Any] = {"greeting": "taken over"}
     role = m.MemberRole.OWNER
     return data.draw(
         st.sampled_from(

@@ -29,7 +29,7 @@ from router_service.work import Work
 from tests.support.clock import ManualClock
 
 ADMIN = m.Principal(subject="test", admin=True)
-CONFIG = {"name": "Front desk", "greeting": "Good morning.", "prompt": "Be brief."}
+CONFIG: dict[str, Any] = {"name": "Front desk", "greeting": "Good morning.", "prompt": "Be brief."}
 CHEAP_PASSWORDS = {"memory_kib": 8, "rounds": 1}
 KEYRING = f"one:{base64.b64encode(bytes(32)).decode()}"
 

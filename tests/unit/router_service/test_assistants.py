@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.support.office import ADMIN, CONFIG, Office, member
 async def test_every_change_is_a_revision_that_can_be_restored(desk: Office) -> None:
     owner = await desk.tenant("acme")
     supervisor = member("acme", m.MemberRole.SUPERVISOR)
-    changes = {"greeting": "Hello.", "voice": {"name": "joe"}, "prompt": "Be kind."}
+    changes: dict[str, Any] = {"greeting": "Hello.", "voice": {"name": "joe"}, "prompt": "Be kind."}
     changed = (await desk.ask(supervisor, m.UpdateAssistant(id="desk", changes=changes))).items[0]
     assert (changed.revision, changed.changed_by) == (2, supervisor.subject)
     assert changed.config == {**CONFIG, **changes}
@@ -99,7 +100,7 @@ async def test_of_two_that_create_the_same_one_wins(desk: Office) -> None:
     ],
 )
 async def test_a_configuration_that_does_not_hold_is_not_kept(
-    desk: Office, config: dict[str, object], fault: str
+    desk: Office, config: dict[str, Any], fault: str
 ) -> None:
     owner = await desk.tenant("acme")
 
@@ -111,7 +112,7 @@ async def test_a_configuration_that_does_not_hold_is_not_kept(
 async def test_a_change_that_would_break_a_number_is_refused_naming_it(desk: Office) -> None:
     owner = await desk.tenant("acme", escalation={"keywords": ["lawyer"], "queue": "legal"})
     await desk.number("+15550100", "acme")
-    to_number = {"escalation": {"number": "+15550199", "queue": None}}
+    to_number: dict[str, Any] = {"escalation": {"number": "+15550199", "queue": None}}
     await desk.ask(owner, m.UpdateNumber(number="+15550100", override=to_number))
 
     with pytest.raises(BadConfiguration, match=r"with the override of \+15550100, .*escalation.keywords"):

@@ -64,7 +64,7 @@ async def test_a_hash_of_old_parameters_is_made_anew(desk: Office) -> None:
     newer = Authentication(desk.database, Passwords(memory_kib=16, rounds=2), desk.clock.now_us)
 
     for _ in range(2):
-        assert await newer.sign_in(m.SignIn(email=EMAIL, password=PASSWORD))
+        assert (await newer.sign_in(m.SignIn(email=EMAIL, password=PASSWORD))).error is None
 
     async with desk.engine.connect() as connection:
         (hashed,) = (await connection.exec_driver_sql("SELECT password_hash FROM users")).scalars()
@@ -80,7 +80,9 @@ async def test_what_was_established_is_looked_at_again(desk: Office) -> None:
     again = m.CheckPrincipal(principal=signed_in.principal)
     assert (await desk.authentication.check_principal(again)).principal == signed_in.principal
 
-    await desk.ask(member("acme"), m.AddUser(email="b@b.bb", name="B", role="owner", password=PASSWORD))
+    await desk.ask(
+        member("acme"), m.AddUser(email="b@b.bb", name="B", role=m.MemberRole.OWNER, password=PASSWORD)
+    )
     await desk.ask(member("acme"), m.UpdateUser(id=user.id, role=m.MemberRole.AGENT))
     demoted = await desk.authentication.check_principal(again)
     assert demoted.principal is not None
