@@ -25,6 +25,9 @@ class Framer(Generic[Sample]):
     def push(self, pcm: NDArray[Sample]) -> list[NDArray[Sample]]:
         """Every frame that is complete with `pcm`, in order; views of one array, so copy before changing."""
         held = pcm if self._rest is None else np.concatenate((self._rest, pcm))
+        if 0 < len(held) < self._frame_samples:
+            self._rest = pcm.copy() if held is pcm else held
+            return []
         whole = len(held) // self._frame_samples * self._frame_samples
         self._rest = held[whole:].copy() if whole < len(held) else None
         return list(held[:whole].reshape(-1, self._frame_samples))

@@ -29,8 +29,9 @@ from bench.machine import describe_machine
 from contracts.channels import AGENT_AUDIO, CALLER_AUDIO
 from contracts.frames import FRAME_MS, Codec, Frame
 from contracts.identities import CallRef, uuid7
-from runtime.bus import Bus, connect
+from runtime.bus import Bus
 from runtime.clock import SystemClock
+from runtime.connection import connect
 from runtime.settings import ProcessSettings
 from runtime.tasks import TaskOwner
 from runtime.telemetry import Telemetry

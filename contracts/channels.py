@@ -83,13 +83,16 @@ _CALL: Final = "call.{tenant}.{call}."
 _DAYS: Final = f"stream {CALLS.name}, {CALLS.max_age_s // 86_400} days"
 _NONE: Final = "none"
 
+RECORD_READERS: Final = ("analytics", "trunkline")
+"""Who reads all of the record, from the stream."""
+
 
 def _record(
     name: str, body: type[M], producers: tuple[str, ...], consumers: tuple[str, ...], summary: str
 ) -> Channel[M]:
-    """A row of the record: a call event, seen by analytics as well as by those who react to it."""
+    """A row of the record: a call event, seen by all who read the record besides those who react to it."""
     return Channel(
-        name, _CALL + name, body, Plane.RECORD, _DAYS, producers, (*consumers, "analytics"), summary
+        name, _CALL + name, body, Plane.RECORD, _DAYS, producers, (*consumers, *RECORD_READERS), summary
     )
 
 
@@ -121,7 +124,11 @@ AGENT_AUDIO: Final = Channel(
 )
 
 CALL_STARTED: Final = _record(
-    "call.started", m.CallStarted, ("gateway",), ("llm",), "The leg is answered; the greeting may be said."
+    "call.started",
+    m.CallStarted,
+    ("gateway",),
+    ("llm", "session"),
+    "The leg is answered; the greeting may be said.",
 )
 CALL_REJECTED: Final = _record(
     "call.rejected", m.CallRejected, ("session",), (), "A call was refused before answer, with its code."

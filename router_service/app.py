@@ -13,14 +13,13 @@ from contracts.streams import ALERTS, ASSISTANTS_BUCKET
 from router_service.authentication import Authentication
 from router_service.credentials import Credentials
 from router_service.desk import Desk, Ids
-from router_service.directory import Directory
-from router_service.errors import BadKeyring, DatabaseUnavailable, DirectoryUnreadable
+from router_service.errors import BadKeyring, DatabaseUnavailable, DirectoryUnreadable, NumberMisconfigured
 from router_service.handlers import BusAlerts, Handlers
+from router_service.importing import IMPORTER, provide_plan, take_over
 from router_service.passwords import Passwords
 from router_service.ports import Transaction
 from router_service.publishing import Publisher
 from router_service.replays import Replays
-from router_service.seeding import SEEDER, is_empty, seed, seed_plans
 from router_service.settings import Settings
 from router_service.sql.directory import SqlDirectory
 from router_service.sql.engine import open_engine
@@ -29,7 +28,6 @@ from router_service.sql.unit_of_work import SqlUnitOfWork
 from router_service.stores.yaml_file import YamlFile
 from router_service.vault import Keyring, Vault, keyring_file
 from router_service.work import Work
-from runtime.errors import BusUnavailable
 from runtime.process import Context, Service
 from runtime.storage import Bucket, ensure_stream
 
@@ -45,7 +43,9 @@ class RouterApp:
         self._settings = settings
         self._context = context
         self._changed = asyncio.Event()
-        self._sql_answers = True
+        self._complaints: dict[str, str] = {}
+        self._file = _tenants_file(settings)
+        self._file_seen: object = None
         self._vault = Vault(_keyring(settings))
         self._engine = open_engine(settings.router_database_url.get_secret_value(), settings.home)
         self._database = SqlUnitOfWork(self._engine, context.rng, self._changed.set)
@@ -69,9 +69,11 @@ class RouterApp:
         """Bring the database up to date, publish what it says, then begin to answer."""
         context = self._context
         await migrate(self._engine)
-        await self._fill()
+        await self._follow_file()
+        if self._file is None:
+            await self._import()
         await ensure_stream(context.bus.jetstream, ALERTS)
-        bucket = await Bucket.open(context.bus.jetstream, ASSISTANTS_BUCKET, NumberSnapshot)
+        bucket = await Bucket.open(context.bus, ASSISTANTS_BUCKET, NumberSnapshot)
         alerts = BusAlerts(context.bus, context.clock, self._ids)
         publisher = Publisher(self._directory, bucket, alerts)
         await self._directory.load()
@@ -89,52 +91,42 @@ class RouterApp:
         """Close the database; tasks and connections to the bus belong to the process."""
         await self._engine.dispose()
 
-    async def _fill(self) -> None:
-        """Import the tenants file into a database that has no tenants yet."""
+    async def _import(self) -> None:
+        """Take the tenants file over, if there is one and it says something new."""
+        directory = self._file.read() if self._file is not None else None
 
-        async def begin(tx: Transaction) -> bool:
-            work = self._desk.work(tx, SEEDER, None)
-            await seed_plans(work)
-            return await is_empty(work)
+        async def work(tx: Transaction) -> list[NumberMisconfigured]:
+            work = self._desk.work(tx, IMPORTER, None)
+            await provide_plan(work)
+            return [] if directory is None else await take_over(work, directory)
 
-        if not await self._database.write(begin):
-            return
-        directory = self._tenants_file()
-        if directory is None:
-            return
-
-        async def fill(tx: Transaction) -> int:
-            return await seed(self._desk.work(tx, SEEDER, None), directory)
-
-        count = await self._database.write(fill)
-        log.info("imported %d tenants from %s", count, self._settings.router_tenants_file)
-
-    def _tenants_file(self) -> Directory | None:
-        """The file's content; None where nobody asked for a file and there is none."""
-        path = self._settings.router_tenants_file
-        if "router_tenants_file" not in self._settings.model_fields_set and not path.exists():
-            return None
-        return YamlFile(path).read()
+        for fault in await self._database.write(work):
+            log.error("number %s; it stays as it was", fault)
 
     async def _publish(self, publisher: Publisher) -> None:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            try:
-                await self._directory.load()
-                await publisher.refresh()
-            except DirectoryUnreadable as error:
-                self._say_unreadable(error)
-            except BusUnavailable as error:
-                log.error("not all is published, will be tried again: %s", error)
-            else:
-                self._sql_answers = True
+            for step in (self._follow_file, self._directory.load):
+                try:
+                    await step()
+                except (DirectoryUnreadable, DatabaseUnavailable) as error:
+                    self._complain(step.__name__, str(error))
+                else:
+                    self._complaints.pop(step.__name__, None)
+            await publisher.refresh()
 
-    def _say_unreadable(self, error: DirectoryUnreadable) -> None:
+    async def _follow_file(self) -> None:
+        if self._file is None or (revision := self._file.revision()) == self._file_seen:
+            return
+        await self._import()
+        self._file_seen = revision
+
+    def _complain(self, step: str, complaint: str) -> None:
         """Once, not at every look."""
-        if self._sql_answers:
-            log.error("what is published stays: %s", error)
-        self._sql_answers = False
+        if self._complaints.get(step) != complaint:
+            log.error("the directory is kept as it was: %s", complaint)
+        self._complaints[step] = complaint
 
     async def _look_around(self) -> None:
         """Another router may have changed something, a subscription may have ended, a write to KV failed."""
@@ -152,7 +144,14 @@ class RouterApp:
             await self._context.clock.sleep(_HOUSEKEEPING_S)
 
     async def _chore(self, chore: Callable[[Work], Awaitable[object]], tx: Transaction) -> None:
-        await chore(self._desk.work(tx, SEEDER, None))
+        await chore(self._desk.work(tx, IMPORTER, None))
+
+
+def _tenants_file(settings: Settings) -> YamlFile | None:
+    """The file that is named; the default one only where it is there."""
+    path = settings.router_tenants_file
+    named = "router_tenants_file" in settings.model_fields_set
+    return YamlFile(path) if named or path.exists() else None
 
 
 def _keyring(settings: Settings) -> Keyring:

@@ -19,16 +19,7 @@ async def create(work: Work, op: m.CreateAssistant) -> m.AssistantsReply:
     if await work.rows(Assistant).find(tenant_id=tenant.id, slug=op.id):
         raise Conflict(f"{tenant.slug} has an assistant {op.id!r}", mend="change that, or choose another id")
     check_known(op.config, "config")
-    earlier = await work.rows(AssistantRevision).find(tenant_id=tenant.id, slug=op.id, limit=1)
-    assistant = Assistant(
-        id=work.new_id(),
-        tenant_id=tenant.id,
-        slug=op.id,
-        config={},
-        revision=earlier[0].revision if earlier else 0,
-        changed_by=work.who.subject,
-        changed_us=work.now_us,
-    )
+    assistant = await _unwritten(work, tenant, op.id)
     changed = await _change(work, tenant, assistant, op.config, "assistant.created")
     return m.AssistantsReply(items=(_view(tenant, changed),))
 
@@ -121,6 +112,17 @@ async def _change(
             raise BadConfiguration(
                 f"with the override of {number.number}, {error.message}", mend=error.mend
             ) from error
+    changed = await keep(work, tenant, assistant, config, action)
+    await work.touch(tenant)
+    return changed
+
+
+async def keep(
+    work: Work, tenant: Tenant, assistant: Assistant | str, config: Mapping[str, Any], action: str
+) -> Assistant:
+    """Write the next revision of an assistant, or the first of a slug, whether or not it holds."""
+    if isinstance(assistant, str):
+        assistant = await _unwritten(work, tenant, assistant)
     changed = replace(
         assistant,
         config=dict(config),
@@ -130,9 +132,15 @@ async def _change(
     )
     await work.rows(Assistant).put(changed)
     await _keep(work, changed, deleted=False)
-    await work.touch(tenant)
     await work.log(tenant, action, changed.slug, revision=changed.revision)
     return changed
+
+
+async def _unwritten(work: Work, tenant: Tenant, slug: str) -> Assistant:
+    """An assistant of revision 0, or of the last one that its slug had before it was deleted."""
+    earlier = await work.rows(AssistantRevision).find(tenant_id=tenant.id, slug=slug, limit=1)
+    revision = earlier[0].revision if earlier else 0
+    return Assistant(work.new_id(), tenant.id, slug, {}, revision, work.who.subject, work.now_us)
 
 
 async def _keep(work: Work, assistant: Assistant, *, deleted: bool) -> None:

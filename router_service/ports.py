@@ -26,7 +26,10 @@ class DirectorySource(Protocol):
 
 
 class SnapshotStore(Protocol):
-    """Where the call path finds the snapshots."""
+    """Where the call path finds the snapshots.
+
+    Raises a retryable TrunklineError where the store is away, and another for a value that it refuses.
+    """
 
     async def put(self, key: str, value: NumberSnapshot) -> None:
         """Publish a number's snapshot."""

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from contracts.identities import PLATFORM_TENANT
 from contracts.messages import AnsweredWith, NumberSnapshot
 from router_service.configuration import merge, snapshot_of
 from router_service.directory import Directory, NumberEntry, TenantEntry
 from router_service.errors import BadConfiguration, NumberMisconfigured
 
-__all__ = ["Resolver", "merge", "resolve", "stand_in"]
+__all__ = ["Resolver", "merge", "owners_of", "resolve", "stand_in"]
 
 Resolved = tuple[dict[str, NumberSnapshot], list[NumberMisconfigured]]
 
 
 def resolve(directory: Directory) -> Resolved:
-    """Every number's snapshot, and a fault for each number whose configuration does not hold."""
+    """Every number's snapshot, and a fault for each number whose configuration does not hold.
+
+    A number that two tenants claim is a fault and goes to neither: a slip must not move a tenant's calls.
+    """
     return Resolver().resolve(directory)
 
 
@@ -29,15 +34,12 @@ class Resolver:
     def resolve(self, directory: Directory) -> Resolved:
         """As the function `resolve`."""
         snapshots: dict[str, NumberSnapshot] = {}
-        faults: list[NumberMisconfigured] = []
+        faults = list(_misplaced(directory))
+        misplaced = {fault.number for fault in faults}
         for slug, tenant in directory.tenants.items():
             own, broken = self._tenant(slug, tenant)
-            faults += broken
-            for number, snapshot in own.items():
-                if number in snapshots:
-                    faults.append(_twice(number, snapshots[number].tenant, slug))
-                else:
-                    snapshots[number] = snapshot
+            snapshots |= {number: one for number, one in own.items() if number not in misplaced}
+            faults += [fault for fault in broken if fault.number not in misplaced]
         self._known = {slug: self._known[slug] for slug in directory.tenants}
         return snapshots, faults
 
@@ -54,10 +56,17 @@ def stand_in(
 ) -> tuple[NumberSnapshot | None, AnsweredWith]:
     """What answers a broken number: the last good assistant of the same tenant, else its own without the
     override, else nobody. Whose it is and how many calls it may hold are always today's.
+
+    A number that several claim stays with the one that had it, as it was.
     """
+    owners = owners_of(directory)[fault.number]
+    if last is not None and last.tenant not in owners:
+        last = None
+    if owners != [fault.tenant] or fault.tenant == PLATFORM_TENANT:
+        return last, AnsweredWith.LAST_GOOD if last else AnsweredWith.NOTHING
     tenant = directory.tenants[fault.tenant]
     entry = tenant.numbers[fault.number]
-    if last is not None and last.tenant == fault.tenant:
+    if last is not None:
         terms = _terms(fault.tenant, tenant, entry)
         return last.model_copy(update={**terms, "revision": 0}), AnsweredWith.LAST_GOOD
     try:
@@ -65,6 +74,34 @@ def stand_in(
         return _snapshot(fault.tenant, tenant, fault.number, alone), AnsweredWith.ASSISTANT_ALONE
     except NumberMisconfigured:
         return None, AnsweredWith.NOTHING
+
+
+def owners_of(directory: Directory) -> dict[str, list[str]]:
+    """The tenants that claim each number."""
+    owners: dict[str, list[str]] = {}
+    for slug, tenant in directory.tenants.items():
+        for number in tenant.numbers:
+            owners.setdefault(number, []).append(slug)
+    return owners
+
+
+def _misplaced(directory: Directory) -> Iterator[NumberMisconfigured]:
+    """The numbers that more than one tenant claims, or one that cannot be."""
+    for number, owners in owners_of(directory).items():
+        if len(owners) > 1:
+            yield NumberMisconfigured(
+                number,
+                f"belongs to {' and to '.join(owners)}",
+                mend="leave it to one of them",
+                tenant=owners[0],
+            )
+        elif owners[0] == PLATFORM_TENANT:
+            yield NumberMisconfigured(
+                number,
+                f"{PLATFORM_TENANT!r} stands for what belongs to no tenant",
+                mend="rename the tenant",
+                tenant=owners[0],
+            )
 
 
 def _resolve_tenant(slug: str, tenant: TenantEntry) -> Resolved:
@@ -83,7 +120,7 @@ def _snapshot(slug: str, tenant: TenantEntry, number: str, entry: NumberEntry) -
         raise NumberMisconfigured(
             number,
             f"tenant {slug} has no assistant {entry.assistant!r}",
-            mend=f"use one of: {', '.join(sorted(tenant.assistants))}",
+            mend=f"use one of: {', '.join(sorted(tenant.assistants)) or 'none is there yet'}",
             tenant=slug,
         )
     try:
@@ -104,9 +141,3 @@ def _terms(slug: str, tenant: TenantEntry, entry: NumberEntry) -> dict[str, Any]
         "tenant_max_concurrent_calls": tenant.max_concurrent_calls,
         "tenant_inbound_reserve": min(tenant.inbound_reserve, tenant.max_concurrent_calls),
     }
-
-
-def _twice(number: str, first: str, second: str) -> NumberMisconfigured:
-    return NumberMisconfigured(
-        number, f"belongs to {first} and to {second}", mend="remove it from one", tenant=second
-    )

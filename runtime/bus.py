@@ -12,9 +12,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-import nats
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
@@ -34,17 +32,19 @@ from contracts.errors import MessageError, TrunklineError
 from contracts.frames import Frame, decode_frame, encode_frame
 from contracts.identities import CallRef, uuid7
 from contracts.messages import Event, Message, Reply, WireError
+from contracts.streams import CALLS
 from contracts.telemetry import (
     EVENT_ACKS_FAILED,
     EVENTS_LOST,
     EVENTS_PUBLISHED,
+    FRAMES_DROPPED,
     HANDLER_ERRORS,
     MESSAGES_REJECTED,
 )
 from runtime.clock import Clock
-from runtime.errors import BusUnavailable, RequestTimeout
+from runtime.connection import Connection, taken_in
+from runtime.errors import BusUnavailable, MessageTooLarge, RequestTimeout
 from runtime.outbox import Outbox
-from runtime.settings import ProcessSettings
 from runtime.tasks import TaskOwner
 from runtime.telemetry import Metrics
 
@@ -57,50 +57,15 @@ EventHandler = Callable[[Event[Any]], Awaitable[None]]
 FrameHandler = Callable[[CallRef, Frame], None]
 
 _MSG_ID = "Nats-Msg-Id"
-
-
-def connection_options(settings: ProcessSettings, name: str) -> dict[str, Any]:
-    """The connection settings that every client of this process uses, raw or FastStream."""
-    options: dict[str, Any] = {
-        "servers": settings.nats_url,
-        "name": name,
-        "max_reconnect_attempts": -1,
-        "reconnect_time_wait": 0.2,
-        "ping_interval": 5,
-        "max_outstanding_pings": 2,
-        "connect_timeout": 2,
-    }
-    if settings.nats_user:
-        options |= {"user": settings.nats_user, "password": settings.nats_password}
-    return options
-
-
-async def connect(settings: ProcessSettings, name: str) -> Client:
-    """A connection to NATS, tried until `nats_connect_timeout_s`; raises BusUnavailable after that."""
-    try:
-        async with asyncio.timeout(settings.nats_connect_timeout_s):
-            while True:
-                try:
-                    return await nats.connect(
-                        **connection_options(settings, name), allow_reconnect=True, error_cb=_log_error
-                    )
-                except (nats.errors.NoServersError, OSError):
-                    await asyncio.sleep(0.1)
-    except TimeoutError as error:
-        raise BusUnavailable(
-            f"no NATS server answers at {settings.nats_url}", mend="start it, or set TRUNKLINE_NATS_URL"
-        ) from error
-
-
-async def _log_error(error: Exception) -> None:
-    log.warning("nats: %s", str(error) or type(error).__name__)
+_HEADER_ROOM_BYTES = 256
+_TRY_AGAIN_S = 1.0
 
 
 class Bus:
     """One process's hold on NATS: frames, events, requests. Built on an open connection."""
 
     def __init__(
-        self, client: Client, clock: Clock, rng: random.Random, metrics: Metrics, tasks: TaskOwner
+        self, client: Connection, clock: Clock, rng: random.Random, metrics: Metrics, tasks: TaskOwner
     ) -> None:
         self.client = client
         self.jetstream: JetStreamContext = client.jetstream()
@@ -109,7 +74,9 @@ class Bus:
         self._published = metrics.counter(EVENTS_PUBLISHED)
         self._rejected = metrics.counter(MESSAGES_REJECTED)
         self._handler_errors = metrics.counter(HANDLER_ERRORS)
+        self._frames_dropped = metrics.counter(FRAMES_DROPPED)
         self._tasks = tasks
+        self._came_back = asyncio.Event()
         self._ack_prefix = client.new_inbox()
         retried, lost = metrics.counter(EVENT_ACKS_FAILED), metrics.counter(EVENTS_LOST)
         self._outbox = Outbox(self._send_event, clock, on_retry=retried.add, on_lost=lost.add)
@@ -118,6 +85,8 @@ class Bus:
         """Listen for the stream's acknowledgements and retry what it misses."""
         await self.client.subscribe(f"{self._ack_prefix}.*", cb=self._on_ack)
         self._tasks.spawn(self._outbox.run(), "outbox")
+        self.client.when_reconnected.append(self._on_reconnected)
+        self.on_reconnected(self._outbox.resend)
 
     @property
     def connected(self) -> bool:
@@ -129,12 +98,41 @@ class Bus:
         """Events that the stream has not acknowledged yet."""
         return len(self._outbox)
 
+    def on_reconnected(self, catch_up: Callable[[], Awaitable[None]]) -> None:
+        """Run `catch_up` after each reconnection, until it succeeds: core NATS kept nothing meanwhile."""
+
+        def begin() -> None:
+            self._tasks.spawn(self.until_done(catch_up), "catch up")
+
+        self.client.when_reconnected.append(begin)
+
+    async def reconnected(self) -> None:
+        """Return after the next reconnection."""
+        await self._came_back.wait()
+
+    async def until_done(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work`; where the bus fails it, try again a little later, until it succeeds."""
+        while True:
+            try:
+                return await work()
+            except BusUnavailable as error:
+                log.warning("will be tried again: %s", error)
+                await self._clock.sleep(_TRY_AGAIN_S)
+
+    def _on_reconnected(self) -> None:
+        self._came_back.set()
+        self._came_back = asyncio.Event()
+
     async def settle(self, timeout_s: float) -> bool:
         """Wait until the stream has acknowledged everything; False when `timeout_s` was not enough."""
         deadline_s = self._clock.monotonic_s() + timeout_s
         while len(self._outbox) and self._clock.monotonic_s() < deadline_s:
             await self._clock.sleep(0.02)
         return not len(self._outbox)
+
+    async def flush(self) -> None:
+        """Return once NATS has taken in all that was sent and subscribed to; raises BusUnavailable."""
+        await taken_in(self.client)
 
     # -- call events ---------------------------------------------------------------------------------
 
@@ -147,7 +145,10 @@ class Bus:
         epoch: int = 0,
         trace: str | None = None,
     ) -> Event[MessageT]:
-        """Stamp a body and publish it as an event of `ref`; returns once it is sent, not once stored."""
+        """Stamp a body and publish it as an event of `ref`; returns once it is sent, not once stored.
+
+        Sent again until the stream has it, also when NATS is away now. Raises MessageTooLarge.
+        """
         channel = channel_of(body)
         now_us = self._clock.now_us()
         event = Event[MessageT](
@@ -162,11 +163,17 @@ class Bus:
             body=body,
         )
         subject = channel.subject(tenant=ref.tenant, call=ref.call)
+        data = event.model_dump_json().encode()
+        if len(data) > CALLS.max_message_bytes - _HEADER_ROOM_BYTES:
+            raise MessageTooLarge(
+                f"{channel.name} of {len(data)} bytes; {CALLS.name} keeps up to {CALLS.max_message_bytes}",
+                mend="say less in one event",
+            )
         self._published.add(channel.name)
-        if channel is TRANSCRIPT_PARTIAL:
-            await self.client.publish(subject, event.model_dump_json().encode())
-        else:
-            await self._outbox.put(event.id, subject, event.model_dump_json().encode())
+        if channel is not TRANSCRIPT_PARTIAL:
+            await self._outbox.put(event.id, subject, data)
+        elif self.connected:  # a partial that waits is replaced by the next one
+            await self.client.publish(subject, data)
         return event
 
     async def on_events(
@@ -186,27 +193,45 @@ class Bus:
     async def _subscribe_events(
         self, subject: str, handle: EventHandler, names: frozenset[str] | None
     ) -> Subscription:
+        async def decode_and_handle(msg: Msg) -> None:
+            await handle(decode_event(msg.subject, msg.data))
+
         async def receive(msg: Msg) -> None:
             name = msg.subject.split(".", 3)[3]
-            if names is not None and name not in names:
-                return
-            try:
-                await handle(decode_event(msg.subject, msg.data))
-            except TrunklineError as error:
-                self.reject(name, error)
-            except Exception:
-                self._handler_errors.add(name)
-                log.exception("handling %s failed", msg.subject)
+            if names is None or name in names:
+                await self._guard(name, decode_and_handle(msg))
 
         return await self.client.subscribe(subject, cb=receive)
 
-    async def _send_event(self, subject: str, data: bytes, event_id: str) -> None:
+    async def _guard(self, where: str, handling: Awaitable[None]) -> None:
+        """Let no handler end its own subscription: nats-py stops one whose callback is cancelled."""
+        try:
+            await handling
+        except TrunklineError as error:
+            self.reject(where, error)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            self._broken(where, error)
+        except Exception as error:  # noqa: BLE001 - what a handler raises must not reach the next message
+            self._broken(where, error)
+
+    def _broken(self, where: str, error: BaseException) -> None:
+        self._handler_errors.add(where)
+        log.error("handling %s failed", where, exc_info=error)
+
+    async def _send_event(self, subject: str, data: bytes, event_id: str) -> bool:
+        if not self.connected:
+            return False
         try:
             await self.client.publish(
                 subject, data, reply=f"{self._ack_prefix}.{event_id}", headers={_MSG_ID: event_id}
             )
         except nats.errors.Error as error:
             log.warning("publishing on %s failed, will be sent again: %s", subject, error)
+            return False
+        return True
 
     async def _on_ack(self, msg: Msg) -> None:
         refused = b'"error"' in msg.data or not msg.data
@@ -216,8 +241,14 @@ class Bus:
     # -- audio ---------------------------------------------------------------------------------------
 
     async def publish_frame(self, subject: str, frame: Frame) -> None:
-        """Send one frame; `subject` was built once for the assignment."""
-        await self.client.publish(subject, encode_frame(frame))
+        """Send one frame; `subject` was built once for the assignment.
+
+        Dropped and counted while NATS is away: late audio is worse than lost audio.
+        """
+        if self.connected:
+            await self.client.publish(subject, encode_frame(frame))
+        else:
+            self._frames_dropped.add("bus_away")
 
     async def on_frames(self, process: str, handle: FrameHandler) -> Subscription:
         """The one audio subscription of a process; `handle` must not block."""
@@ -227,31 +258,42 @@ class Bus:
                 handle(call_in(msg.subject), decode_frame(msg.data))
             except TrunklineError as error:
                 self.reject("audio", error)
-            except Exception:
-                self._handler_errors.add("audio")
-                log.exception("handling a frame on %s failed", msg.subject)
+            except Exception as error:  # noqa: BLE001 - as in `_guard`, which would cost a coroutine a frame
+                self._broken("audio", error)
 
-        return await self.client.subscribe(every_frame_to(process), cb=receive, pending_msgs_limit=65_536)
+        subject = every_frame_to(process)
+        ours = subject.partition("*")[0]
+
+        def count(dropped_on: str) -> None:
+            if dropped_on.startswith(ours):
+                self._frames_dropped.add("slow_consumer")
+
+        self.client.when_dropped.append(count)
+        return await self.client.subscribe(subject, cb=receive, pending_msgs_limit=65_536)
 
     # -- everything else -----------------------------------------------------------------------------
 
     async def publish(self, subject: str, message: Message) -> None:
-        """Send a message that nobody answers and no stream keeps (heartbeats, releases)."""
-        await self.client.publish(subject, message.model_dump_json().encode())
+        """Send a message that nobody answers and no stream keeps (heartbeats, releases).
+
+        While NATS is away it waits in the client's buffer, behind the requests that went before; when that
+        is full it is dropped.
+        """
+        try:
+            await self.client.publish(subject, message.model_dump_json().encode())
+        except nats.errors.Error as error:
+            log.warning("%s was not sent: %s", subject, error)
 
     async def on_messages(
         self, subject: str, model: type[MessageT], handle: Callable[[MessageT], Awaitable[None]]
     ) -> Subscription:
         """Hear messages of one model that nobody answers."""
 
+        async def parse_and_handle(msg: Msg) -> None:
+            await handle(parse(model, msg.data))
+
         async def receive(msg: Msg) -> None:
-            try:
-                await handle(parse(model, msg.data))
-            except TrunklineError as error:
-                self.reject(subject, error)
-            except Exception:
-                self._handler_errors.add(subject)
-                log.exception("handling %s failed", msg.subject)
+            await self._guard(subject, parse_and_handle(msg))
 
         return await self.client.subscribe(subject, cb=receive)
 
@@ -264,13 +306,24 @@ class Bus:
         timeout_s: float,
         **tokens: str,
     ) -> ReplyT:
-        """Ask and wait; raises RequestTimeout when nobody answers in time, MessageError for a junk answer."""
+        """Ask and wait.
+
+        Raises RequestTimeout when nobody answers in time, BusUnavailable when the question cannot be sent,
+        MessageTooLarge for one that NATS does not carry, MessageError for a junk answer.
+        """
         subject = channel.subject(**tokens)
         try:
             answer = await self.client.request(subject, message.model_dump_json().encode(), timeout=timeout_s)
-        except (nats.errors.TimeoutError, nats.errors.NoRespondersError) as error:
+        except nats.errors.NoRespondersError as error:
+            raise RequestTimeout(f"nobody listens to {subject}", mend="is the service running?") from error
+        except nats.errors.TimeoutError as error:
             raise RequestTimeout(
                 f"nobody answered {subject} within {timeout_s:g} s", mend="is the service running?"
+            ) from error
+        except nats.errors.MaxPayloadError as error:
+            raise MessageTooLarge(
+                f"{subject}: NATS carries up to {self.client.max_payload} bytes",
+                mend="say less",
             ) from error
         except nats.errors.Error as error:
             raise BusUnavailable(f"{subject} could not be asked: {error}", mend="is NATS running?") from error
@@ -283,11 +336,17 @@ class Bus:
         reply: type[ReplyT],
         answer: Callable[[RequestT], Awaitable[ReplyT]],
     ) -> Subscription:
-        """Answer requests; a TrunklineError becomes the reply's `error`."""
+        """Answer requests, each in a task of its own; a TrunklineError becomes the reply's `error`."""
+
+        async def reply_to(msg: Msg) -> None:
+            result = await answer_request(msg.data, model, reply, answer, reject=self.reject, where=subject)
+            try:
+                await msg.respond(result)
+            except nats.errors.Error as error:
+                log.warning("the answer on %s was not sent: %s", subject, error)
 
         async def receive(msg: Msg) -> None:
-            result = await answer_request(msg.data, model, reply, answer, reject=self.reject, where=subject)
-            await msg.respond(result)
+            self._tasks.spawn(reply_to(msg), "reply")
 
         return await self.client.subscribe(subject, cb=receive)
 

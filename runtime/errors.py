@@ -2,10 +2,14 @@
 
 TrunklineError
 └── RuntimeFault
-    ├── BusUnavailable     NATS cannot be reached (retryable)
+    ├── BusUnavailable     NATS cannot be reached, or JetStream does not answer (retryable)
     ├── RequestTimeout     nobody answered a request in time (retryable)
+    ├── MessageTooLarge    a message, event or value beyond what NATS or its store takes
     ├── SettingsError      the environment holds a value that a setting refuses
     ├── PortInUse          a port that this process must listen on is taken
+    ├── WorkerDraining     a worker that is about to stop takes no call (retryable)
+    ├── CallReleased       a call was assigned in an epoch that was released already
+    ├── ProcessFailed      a process ends because one of its tasks failed
     └── UnlistedMetric     a metric or label that contracts/telemetry.py does not list
 """
 
@@ -19,7 +23,7 @@ class RuntimeFault(TrunklineError):
 
 
 class BusUnavailable(RuntimeFault):
-    """NATS cannot be reached."""
+    """NATS cannot be reached, or JetStream does not answer."""
 
     code = ErrorCode.STORE_UNAVAILABLE
     status = 503
@@ -34,6 +38,12 @@ class RequestTimeout(RuntimeFault):
     retryable = True
 
 
+class MessageTooLarge(RuntimeFault):
+    """A message, event or value is beyond what NATS or its store takes."""
+
+    code = ErrorCode.MESSAGE_TOO_LARGE
+
+
 class SettingsError(RuntimeFault):
     """The environment holds a value that a setting refuses."""
 
@@ -44,6 +54,23 @@ class PortInUse(RuntimeFault):
     """A port that this process must listen on is taken."""
 
     code = ErrorCode.BAD_CONFIGURATION
+
+
+class WorkerDraining(RuntimeFault):
+    """A worker that is about to stop takes no call."""
+
+    code = ErrorCode.NO_WORKER
+    retryable = True
+
+
+class CallReleased(RuntimeFault):
+    """A call was assigned in an epoch that was released already: the assignment came late."""
+
+    code = ErrorCode.OUT_OF_ORDER
+
+
+class ProcessFailed(RuntimeFault):
+    """A process ends because one of its tasks failed."""
 
 
 class UnlistedMetric(RuntimeFault):

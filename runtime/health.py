@@ -18,6 +18,7 @@ from typing_extensions import override
 from runtime.errors import PortInUse
 
 _BEAT_LIMIT_S = 5.0
+_POLL_S = 0.1
 
 
 class Health:
@@ -61,10 +62,13 @@ class HealthServer:
             self._server = make_server(host, port, self._answer, ThreadingWSGIServer, handler_class=_Quiet)
         except OSError as error:
             raise PortInUse(
-                f"cannot serve health on {host}:{port}: {error.strerror}", mend="set TRUNKLINE_HEALTH_PORT"
+                f"cannot serve health on {host}:{port}: {error.strerror}",
+                mend="set TRUNKLINE_HEALTH_HOST or TRUNKLINE_HEALTH_PORT",
             ) from error
         self.port: int = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_S,), name="health", daemon=True
+        )
         self._thread.start()
 
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -15,22 +15,23 @@ from runtime.clock import Clock
 
 log = logging.getLogger(__name__)
 
-Send = Callable[[str, bytes, str], Awaitable[None]]
+Send = Callable[[str, bytes, str], Awaitable[bool]]
 
 
 @dataclass(slots=True)
 class _Pending:
     subject: str
     data: bytes
-    sent_s: float
-    tries: int = 1
+    sent_s: float = 0.0
+    tries: int = 0
 
 
 class Outbox:
     """Keeps each published event until the stream acknowledges it.
 
-    `send(subject, data, event_id)` puts one on the wire. Bounded: beyond `limit` unacknowledged events the
-    oldest is given up and counted, because a publisher must not grow without end while NATS is away.
+    `send(subject, data, event_id)` puts one on the wire, or returns False while the bus is away: what was
+    not sent is not a try. Bounded: beyond `limit` unacknowledged events the oldest is given up and counted,
+    because a publisher must not grow without end while NATS is away.
     """
 
     def __init__(
@@ -60,8 +61,8 @@ class Outbox:
         """Send an event and remember it until `acknowledged`."""
         if len(self._pending) >= self._limit:
             self._give_up(next(iter(self._pending)), "the outbox is full")
-        self._pending[event_id] = _Pending(subject, data, self._clock.monotonic_s())
-        await self._send(subject, data, event_id)
+        waiting = self._pending[event_id] = _Pending(subject, data)
+        await self._try(event_id, waiting)
 
     def acknowledged(self, event_id: str, error: str | None) -> None:
         """The stream answered for `event_id`: stored, or refused with `error` and to be sent again."""
@@ -74,21 +75,34 @@ class Outbox:
         """Send again what has waited too long; give up what was tried too often."""
         now_s = self._clock.monotonic_s()
         for event_id, waiting in list(self._pending.items()):
-            if now_s - waiting.sent_s < self._ack_timeout_s * waiting.tries:
+            if now_s - waiting.sent_s < self._ack_timeout_s * waiting.tries or event_id not in self._pending:
                 continue
             if waiting.tries >= self._tries:
                 self._give_up(event_id, f"no acknowledgement after {waiting.tries} tries")
-                continue
-            waiting.tries += 1
-            waiting.sent_s = now_s
-            self._on_retry()
-            await self._send(waiting.subject, waiting.data, event_id)
+            elif not await self._try(event_id, waiting):
+                return
+
+    async def resend(self) -> None:
+        """The bus is back: send everything again, in order. What it swallowed was not the stream's fault."""
+        for event_id, waiting in list(self._pending.items()):
+            waiting.tries = min(waiting.tries, 1)
+            if event_id in self._pending and not await self._try(event_id, waiting):
+                return
 
     async def run(self) -> None:
         """Sweep until cancelled."""
         while True:
             await self._clock.sleep(self._ack_timeout_s / 2)
             await self.sweep()
+
+    async def _try(self, event_id: str, waiting: _Pending) -> bool:
+        if not await self._send(waiting.subject, waiting.data, event_id):
+            return False
+        if waiting.tries:
+            self._on_retry()
+        waiting.tries += 1
+        waiting.sent_s = self._clock.monotonic_s()
+        return True
 
     def _give_up(self, event_id: str, why: str) -> None:
         lost = self._pending.pop(event_id)

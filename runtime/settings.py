@@ -6,11 +6,13 @@ can configure every process of a machine.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSetting
 
 from contracts.identities import ProcessId
 from runtime.errors import SettingsError
@@ -24,7 +26,7 @@ class ProcessSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
-    nats_url: str = "nats://127.0.0.1:4222"
+    nats_url: str = "nats://127.0.0.1:4222"  # several servers of a cluster: separated by commas
     nats_user: str = ""
     nats_password: str = ""
     nats_connect_timeout_s: Annotated[float, Field(gt=0)] = 10.0
@@ -46,7 +48,16 @@ def load(kind: type[SettingsT]) -> SettingsT:
         return kind()
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        variable = PREFIX + "_".join(str(part) for part in fault["loc"]).upper()
+        variable = _variable(str(fault["loc"][0]) if fault["loc"] else "")
+        within = "".join(f", at {part}" for part in fault["loc"][1:])
         raise SettingsError(
-            f"{variable}={fault['input']!r}: {fault['msg']}", mend=f"correct {variable}"
+            f"{variable}={fault['input']!r}{within}: {fault['msg']}", mend=f"correct {variable}"
         ) from error
+    except UnreadableSetting as error:  # a list or a table that is not JSON
+        named = re.search(r'"(\w+)"', str(error))
+        variable = _variable(named[1] if named else "")
+        raise SettingsError(f"{variable}: not the JSON it must be", mend=f"correct {variable}") from error
+
+
+def _variable(field: str) -> str:
+    return f"{PREFIX}{field.upper() or '*'}"

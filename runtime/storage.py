@@ -1,10 +1,15 @@
-"""JetStream's streams and buckets: created when missing, and KV values as typed messages."""
+"""JetStream's streams and buckets: created when missing, and KV values as typed messages.
+
+Whatever JetStream fails with comes out as BusUnavailable, which is retryable.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
+from typing import Any, Final, Generic, TypeVar
 
 import nats.errors
 import nats.js.errors
@@ -16,16 +21,35 @@ from contracts.channels import decode_event
 from contracts.errors import TrunklineError
 from contracts.messages import Event, Message
 from contracts.streams import BucketSpec, StreamSpec
-from runtime.bus import parse
-from runtime.errors import BusUnavailable
+from runtime.bus import Bus, parse
+from runtime.errors import BusUnavailable, MessageTooLarge
 
 log = logging.getLogger(__name__)
 
 MessageT = TypeVar("MessageT", bound=Message)
+OnChange = Callable[[str, MessageT | None], Awaitable[None]]
+
+_MARKER_TTL_S: Final = 3600.0
+_READ_ALL_S: Final = 30.0
+
+
+@contextmanager
+def _speaking_of(what: str) -> Iterator[None]:
+    try:
+        yield
+    except nats.errors.Error as error:
+        reason = str(error) or type(error).__name__
+        raise BusUnavailable(
+            f"{what}: {reason}", mend="does nats-server run with JetStream (-js)?"
+        ) from error
 
 
 async def ensure_stream(jetstream: JetStreamContext, spec: StreamSpec) -> None:
-    """Create the stream, or bring an existing one to its specification."""
+    """Create the stream, or bring an existing one to its specification; raises BusUnavailable.
+
+    To change it is for one service only (`contracts.permissions.RECORD_KEEPER`): NATS leaves the request of
+    another without an answer, and by then the stream should be as it is to be.
+    """
     config = StreamConfig(
         name=spec.name,
         subjects=list(spec.subjects),
@@ -35,65 +59,74 @@ async def ensure_stream(jetstream: JetStreamContext, spec: StreamSpec) -> None:
         discard=DiscardPolicy.OLD,
         allow_direct=True,
     )
-    try:
-        await jetstream.add_stream(config)
-    except nats.js.errors.BadRequestError:
-        await jetstream.update_stream(config)
-    except nats.errors.Error as error:
-        raise BusUnavailable(
-            f"stream {spec.name} cannot be made: {error}", mend="run nats-server with JetStream enabled (-js)"
-        ) from error
+    with _speaking_of(f"stream {spec.name} cannot be made"):
+        try:
+            await jetstream.add_stream(config)
+        except nats.js.errors.BadRequestError:
+            try:
+                await jetstream.update_stream(config)
+            except nats.errors.TimeoutError:
+                await jetstream.add_stream(config)
 
 
 async def last_event(jetstream: JetStreamContext, spec: StreamSpec, subject: str) -> Event[Any] | None:
-    """The newest event that the stream holds on `subject`, or None."""
+    """The newest event that the stream holds on `subject`, or None; junk is logged and counts as none."""
+    with _speaking_of(f"stream {spec.name} cannot be read"):
+        try:
+            found = await jetstream.get_last_msg(spec.name, subject, direct=True)
+        except nats.js.errors.NotFoundError:
+            return None
     try:
-        found = await jetstream.get_last_msg(spec.name, subject)
-    except nats.js.errors.NotFoundError:
+        return decode_event(subject, found.data or b"")
+    except TrunklineError as error:
+        log.error("stream %s, %s: %s", spec.name, subject, error)
         return None
-    return decode_event(subject, found.data or b"")
 
 
 class Bucket(Generic[MessageT]):
-    """A KV bucket whose values are messages of one model."""
+    """A KV bucket whose values are messages of one model. Every method raises BusUnavailable."""
 
-    def __init__(self, store: KeyValue, model: type[MessageT]) -> None:
+    def __init__(self, bus: Bus, store: KeyValue, spec: BucketSpec, model: type[MessageT]) -> None:
+        self._bus = bus
         self._store = store
+        self._spec = spec
         self._model = model
 
     @classmethod
-    async def open(
-        cls, jetstream: JetStreamContext, spec: BucketSpec, model: type[MessageT]
-    ) -> Bucket[MessageT]:
+    async def open(cls, bus: Bus, spec: BucketSpec, model: type[MessageT]) -> Bucket[MessageT]:
         """The bucket, created when missing."""
         config = KeyValueConfig(bucket=spec.name, history=spec.history, max_value_size=spec.max_value_bytes)
-        try:
-            store = await jetstream.create_key_value(config)
-        except nats.js.errors.BadRequestError:
-            store = await jetstream.key_value(spec.name)
-        return cls(store, model)
+        with _speaking_of(f"bucket {spec.name} cannot be opened"):
+            try:
+                store = await bus.jetstream.create_key_value(config)
+            except nats.js.errors.BadRequestError:
+                store = await bus.jetstream.key_value(spec.name)
+        return cls(bus, store, spec, model)
 
     async def put(self, key: str, value: MessageT) -> None:
-        """Write and wait until it is stored; raises BusUnavailable where it is not."""
-        try:
-            await self._store.put(key, value.model_dump_json().encode())
-        except nats.errors.Error as error:
-            raise self._unavailable(key, error) from error
+        """Write and wait until it is stored; raises MessageTooLarge for a value that the bucket refuses."""
+        data = value.model_dump_json().encode()
+        if len(data) > self._spec.max_value_bytes:
+            raise MessageTooLarge(
+                f"{key}: {len(data)} bytes; bucket {self._spec.name} takes {self._spec.max_value_bytes}",
+                mend="make it smaller",
+            )
+        with _speaking_of(f"{key} cannot be written to bucket {self._spec.name}"):
+            await self._store.put(key, data)
 
     async def get(self, key: str) -> MessageT | None:
-        """The value of `key`, or None."""
-        try:
-            entry = await self._store.get(key)
-        except nats.js.errors.KeyNotFoundError:
-            return None
+        """The value of `key`, or None; raises MessageError for junk."""
+        with _speaking_of(f"{key} cannot be read from bucket {self._spec.name}"):
+            try:
+                entry = await self._store.get(key)
+            except nats.js.errors.KeyNotFoundError:
+                return None
         return parse(self._model, entry.value or b"")
 
     async def delete(self, key: str) -> None:
-        """Remove `key`; removing what is not there is no error. Raises BusUnavailable where it stays."""
-        try:
-            await self._store.delete(key)
-        except nats.errors.Error as error:
-            raise self._unavailable(key, error) from error
+        """Remove `key`, if it is there. Watchers are told; after an hour no trace of it is left."""
+        with _speaking_of(f"{key} cannot be removed from bucket {self._spec.name}"):
+            await self._store.purge(key, msg_ttl=_MARKER_TTL_S)
 
     async def all(self) -> dict[str, MessageT]:
         """Every key and value now; what does not fit the model is logged and left out."""
@@ -103,36 +136,75 @@ class Bucket(Generic[MessageT]):
             if value is not None:
                 found[key] = value
 
-        watcher = await self._store.watchall()
         try:
-            async for entry in watcher:
-                if entry is None:
-                    break
-                await self._hand_over(entry, keep)
-        finally:
-            await watcher.stop()
+            async with asyncio.timeout(_READ_ALL_S), aclosing(self._entries()) as entries:
+                async for entry in entries:
+                    if entry is None:
+                        break
+                    await self._hand_over(entry, keep)
+        except TimeoutError as error:
+            raise BusUnavailable(
+                f"bucket {self._spec.name} was not read within {_READ_ALL_S:g} s", mend="see to nats-server"
+            ) from error
         return found
 
-    async def watch(
-        self, on_change: Callable[[str, MessageT | None], Awaitable[None]], on_caught_up: Callable[[], None]
+    async def watch(self, on_change: OnChange[MessageT], on_caught_up: Callable[[], None]) -> None:
+        """Hand over every value, then every change (None for a removed key), until cancelled.
+
+        After a reconnection it begins anew, so that nothing is missed: every value is handed over again,
+        and None for each key that went while the bus was away.
+        """
+        known: set[str] = set()
+        while True:
+            following = asyncio.ensure_future(
+                self._bus.until_done(lambda: self._follow(known, on_change, on_caught_up))
+            )
+            back = asyncio.ensure_future(self._bus.reconnected())
+            try:
+                await asyncio.wait({following, back}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                back.cancel()
+                following.cancel()
+                await asyncio.wait({following})
+            if not following.cancelled():
+                following.result()
+
+    async def _follow(
+        self, known: set[str], on_change: OnChange[MessageT], on_caught_up: Callable[[], None]
     ) -> None:
-        """Hand over every value, then every change (None for a removed key), until cancelled."""
-        watcher = await self._store.watchall()
+        """One watch, on one connection. `known` are the keys that the receiver has a value of."""
+        unseen = set(known)
+
+        async def pass_on(key: str, value: MessageT | None) -> None:
+            await on_change(key, value)
+            if value is None:
+                known.discard(key)
+            else:
+                known.add(key)
+
+        async with aclosing(self._entries()) as entries:
+            async for entry in entries:
+                if entry is not None:
+                    unseen.discard(entry.key)
+                    await self._hand_over(entry, pass_on)
+                    continue
+                for key in unseen:
+                    await pass_on(key, None)
+                unseen.clear()
+                on_caught_up()
+
+    async def _entries(self) -> AsyncGenerator[KeyValue.Entry | None, None]:
+        """Every entry, None once those of now are out, then each new one."""
+        with _speaking_of(f"bucket {self._spec.name} cannot be watched"):
+            watcher = await self._store.watchall()
         try:
             async for entry in watcher:
-                if entry is None:
-                    on_caught_up()
-                else:
-                    await self._hand_over(entry, on_change)
+                yield entry
         finally:
-            await watcher.stop()
+            with suppress(nats.errors.Error):  # the connection is gone, and the watch with it
+                await watcher.stop()
 
-    def _unavailable(self, key: str, error: nats.errors.Error) -> BusUnavailable:
-        return BusUnavailable(f"{key} cannot be written: {error}", mend="is NATS running, with JetStream?")
-
-    async def _hand_over(
-        self, entry: KeyValue.Entry, receive: Callable[[str, MessageT | None], Awaitable[None]]
-    ) -> None:
+    async def _hand_over(self, entry: KeyValue.Entry, receive: OnChange[MessageT]) -> None:
         gone = entry.operation in (KV_DEL, KV_PURGE)
         try:
             value = None if gone else parse(self._model, entry.value or b"")

@@ -39,8 +39,8 @@ class TaskOwner:
                 self._on_failure(error)
 
     async def close(self) -> None:
-        """Cancel every task and wait until each is done."""
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Cancel every task and wait until each is done, and those too that were begun meanwhile."""
+        while tasks := self._tasks - {asyncio.current_task()}:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)

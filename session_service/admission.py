@@ -42,7 +42,12 @@ class Admission:
             ) from None
 
     def take_slot(self, call: str, snapshot: NumberSnapshot) -> None:
-        """Reserve a slot for `call`; raises the Refused that applies and then changes nothing."""
+        """Reserve a slot for `call`, which may hold it already.
+
+        Raises the Refused that applies, and then changes nothing.
+        """
+        if call in self._slots:
+            return
         tenant, number = snapshot.tenant, snapshot.number
         if not snapshot.subscription_active:
             raise SubscriptionInactive(f"the subscription of {tenant} is not active", mend="renew it")

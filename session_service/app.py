@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from contracts.channels import HEARTBEAT, LEG_ENDED, SESSION_ACTIVE, SESSION_OPEN
+from contracts.errors import TrunklineError
 from contracts.messages import (
     ActiveCall,
     ActiveCalls,
@@ -17,13 +19,17 @@ from contracts.telemetry import CALLS_HELD
 from runtime.process import Context, Service
 from runtime.storage import Bucket
 from session_service.admission import Admission
+from session_service.assigning import Assigner
 from session_service.handlers import BusChronicle, BusFloor, Handlers
 from session_service.lifecycle import Lifecycle
 from session_service.roster import Roster
 from session_service.settings import Settings
 from session_service.watch import Watch
 
+log = logging.getLogger(__name__)
+
 _SWEEP_S = 0.5
+_LOOK_S = 0.02
 
 
 class SessionApp:
@@ -36,32 +42,46 @@ class SessionApp:
         self._directory_read = asyncio.Event()
 
     async def start(self) -> None:
-        """Read the directory and the calls in KV, then begin to answer."""
+        """Read the directory and the calls in KV, listen to who lives, then begin to answer."""
         settings, context = self._settings, self._context
-        numbers = await Bucket.open(context.bus.jetstream, ASSISTANTS_BUCKET, NumberSnapshot)
+        numbers = await Bucket.open(context.bus, ASSISTANTS_BUCKET, NumberSnapshot)
         context.tasks.spawn(numbers.watch(self._number_changed, self._directory_read.set), "directory")
         await self._directory_read.wait()
         roster = Roster(settings.session_lost_after_s)
+        floor = BusFloor(context.bus, settings.session_assign_timeout_s)
         lifecycle = Lifecycle(
             self._admission,
-            roster,
-            store=await Bucket.open(context.bus.jetstream, CALLS_BUCKET, ActiveCall),
-            floor=BusFloor(context.bus, settings.session_assign_timeout_s),
+            Assigner(roster, floor, context.clock, settings.session_assign_tries),
+            store=await Bucket.open(context.bus, CALLS_BUCKET, ActiveCall),
+            floor=floor,
             chronicle=BusChronicle(context.bus, context.metrics),
             clock=context.clock,
-            assign_tries=settings.session_assign_tries,
         )
         watch = Watch(lifecycle, roster, context.clock, settings.session_ghost_after_s)
         handlers = Handlers(
             lifecycle, roster, watch, clock=context.clock, metrics=context.metrics, tracer=context.tracer
         )
         context.metrics.gauge(CALLS_HELD, lambda: len(self._admission))
+        await lifecycle.restore()
         await context.bus.on_messages(HEARTBEAT.wildcard(), Heartbeat, handlers.heartbeat)
         await context.bus.on_every_call(handlers.leg_ended, LEG_ENDED)
-        await lifecycle.restore()
+        await context.bus.flush()
+        await lifecycle.catch_up()
+        context.bus.on_reconnected(lifecycle.catch_up)
         context.tasks.spawn(self._sweep(watch), "sweep")
+        await self._meet(roster)
         context.rpc.serve(SESSION_OPEN, OpenCallReply, handlers.open)
         context.rpc.serve(SESSION_ACTIVE, ActiveCalls, handlers.active)
+
+    async def _meet(self, roster: Roster) -> None:
+        """Hear some worker of every role, or as long as each of them takes to say that it lives.
+
+        To answer before that would be to refuse calls for want of workers that are there.
+        """
+        clock = self._context.clock
+        until_s = clock.monotonic_s() + 1.5 * self._settings.heartbeat_s
+        while not roster.complete(clock.monotonic_s()) and clock.monotonic_s() < until_s:
+            await clock.sleep(_LOOK_S)
 
     async def drain(self) -> None:
         """Nothing to wait for: every decision is in KV when it is answered."""
@@ -78,7 +98,10 @@ class SessionApp:
     async def _sweep(self, watch: Watch) -> None:
         while True:
             await self._context.clock.sleep(_SWEEP_S)
-            await watch.sweep()
+            try:
+                await watch.sweep()
+            except TrunklineError as error:
+                log.warning("calls will be looked after again: %s", error)
 
 
 def build(settings: Settings, context: Context) -> SessionApp:

@@ -8,8 +8,10 @@ TrunklineError
     │   ├── SubscriptionInactive    402  its tenant's subscription has ended
     │   ├── NumberFull              486  as many calls as the number may hold
     │   ├── TenantFull              486  as many calls as the tenant may hold
+    │   ├── CallOver                481  it has ended, or ended while it was opened
     │   ├── PlatformFull            503  every worker of some role is at its capacity (retryable)
-    │   └── NoWorker                503  no worker of some role lives, or none took the call (retryable)
+    │   ├── NoWorker                503  no worker of some role lives, or none took the call (retryable)
+    │   └── NotRecorded             503  its slot could not be written down (retryable)
     ├── AnsweredWithError           a worker or gateway answered with an error of its own
     └── IllegalTransition           a call was told to do what its state does not allow
 """
@@ -67,6 +69,13 @@ class TenantFull(Refused):
     status = 486
 
 
+class CallOver(Refused):
+    """The call has ended, or ended while it was opened."""
+
+    code = ErrorCode.OUT_OF_ORDER
+    status = 481
+
+
 class PlatformFull(Refused):
     """Every worker of some role holds as many calls as it can."""
 
@@ -78,6 +87,13 @@ class NoWorker(Refused):
     """No worker of some role lives, or none of them took the call."""
 
     code = ErrorCode.NO_WORKER
+    retryable = True
+
+
+class NotRecorded(Refused):
+    """The slot of the call could not be written down: after a restart nobody would know of it."""
+
+    code = ErrorCode.STORE_UNAVAILABLE
     retryable = True
 
 

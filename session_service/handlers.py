@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from contracts.channels import ASSIGN, HANG_UP, LEG_ENDED, RELEASE
+from contracts.channels import ASSIGN, CALL_ENDED, CALL_STARTED, HANG_UP, LEG_ENDED, RELEASE
 from contracts.identities import CallRef
 from contracts.messages import (
     ActiveCalls,
@@ -12,6 +12,7 @@ from contracts.messages import (
     Assigned,
     CallEnded,
     CallRejected,
+    CallStarted,
     CommandReply,
     EndReason,
     Event,
@@ -88,11 +89,14 @@ class BusChronicle:
         """Publish call.rejected."""
         await self._bus.publish_event(ref, body)
 
-    async def leg_had_ended(self, ref: CallRef) -> EndReason | None:
-        """Look for leg.ended in the stream."""
-        subject = LEG_ENDED.subject(tenant=ref.tenant, call=ref.call)
-        event = await last_event(self._bus.jetstream, CALLS, subject)
-        return event.body.reason if event is not None else None
+    async def last_word(self, ref: CallRef) -> CallEnded | LegEnded | CallStarted | None:
+        """Look into the stream, for the end of the call first."""
+        for channel in (CALL_ENDED, LEG_ENDED, CALL_STARTED):
+            subject = channel.subject(tenant=ref.tenant, call=ref.call)
+            event = await last_event(self._bus.jetstream, CALLS, subject)
+            if event is not None and isinstance(event.body, CallEnded | LegEnded | CallStarted):
+                return event.body
+        return None
 
 
 class Handlers:
@@ -129,7 +133,7 @@ class Handlers:
     async def heartbeat(self, beat: Heartbeat) -> None:
         """A process lives; a gateway also says which callers are quiet."""
         self._roster.heard(beat, self._clock.monotonic_s())
-        self._watch.note_quiet(beat.quiet_ms)
+        self._watch.note_quiet(beat.process, beat.quiet_ms)
 
     async def leg_ended(self, event: Event[Any]) -> None:
         """A gateway lost or closed a leg."""

@@ -5,11 +5,20 @@ from __future__ import annotations
 from typing import Protocol
 
 from contracts.identities import CallRef
-from contracts.messages import ActiveCall, Assign, CallEnded, CallRejected, EndReason, Role
+from contracts.messages import (
+    ActiveCall,
+    Assign,
+    CallEnded,
+    CallRejected,
+    CallStarted,
+    EndReason,
+    LegEnded,
+    Role,
+)
 
 
 class CallStore(Protocol):
-    """Where active calls outlive this process. Writes return once stored."""
+    """Where active calls outlive this process. Writes return once stored, or raise a TrunklineError."""
 
     async def put(self, key: str, value: ActiveCall) -> None:
         """Keep the call under its id."""
@@ -41,7 +50,7 @@ class Floor(Protocol):
 
 
 class Chronicle(Protocol):
-    """What the session tells the record."""
+    """What the session tells the record, and asks it about a call that it may have missed something of."""
 
     async def ended(self, ref: CallRef, body: CallEnded) -> None:
         """The call is over; said once."""
@@ -51,6 +60,6 @@ class Chronicle(Protocol):
         """The call was refused."""
         ...
 
-    async def leg_had_ended(self, ref: CallRef) -> EndReason | None:
-        """Why the leg ended, if the record says that it did; for calls found again after a restart."""
+    async def last_word(self, ref: CallRef) -> CallEnded | LegEnded | CallStarted | None:
+        """How far the call has come as far as the record knows; raises a retryable TrunklineError."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -26,11 +27,21 @@ class Roster:
     """
 
     lost_after_s: float
+    _heard_s: float = -math.inf
+    _hearing_since_s: float = -math.inf
     _processes: dict[tuple[Role, str], _Process] = field(default_factory=dict)
     _load: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def _gap_s(self) -> float:
+        """So long a silence of everybody means that it is we who do not hear."""
+        return self.lost_after_s / 2
+
     def heard(self, beat: Heartbeat, now_s: float) -> None:
         """A process said that it lives."""
+        if now_s - self._heard_s >= self._gap_s:
+            self._hearing_since_s = now_s
+        self._heard_s = now_s
         self._processes[beat.role, beat.process] = _Process(now_s, beat.capacity, beat.draining)
 
     def lives(self, role: Role, process: str, now_s: float) -> bool:
@@ -45,13 +56,18 @@ class Roster:
             del self._processes[key]
         return lost
 
-    def capacity(self, role: Role, now_s: float) -> int:
-        """How many calls the live workers of a role can hold together."""
-        return sum(
-            known.capacity
-            for (its_role, process), known in self._processes.items()
-            if its_role is role and self.lives(role, process, now_s) and not known.draining
-        )
+    def hears(self, now_s: float) -> bool:
+        """Whether silence means loss: only while somebody is heard, and has been for as long as it takes."""
+        return now_s - self._heard_s < self._gap_s and now_s - self._hearing_since_s >= self.lost_after_s
+
+    def complete(self, now_s: float) -> bool:
+        """Whether some worker of every role lives."""
+        alive = {role for role, process in self._processes if self.lives(role, process, now_s)}
+        return alive.issuperset(WORKER_ROLES)
+
+    def doubt(self, role: Role, process: str) -> None:
+        """It did not take a call: pick it no more until it is heard again."""
+        self._processes.pop((role, process), None)
 
     def pick(self, role: Role, now_s: float, *, avoid: Collection[str] = ()) -> str:
         """The live worker with the smallest share of its capacity in use; raises NoWorker or PlatformFull."""

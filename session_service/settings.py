@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from runtime.settings import ProcessSettings
 
@@ -14,6 +14,14 @@ class Settings(ProcessSettings):
 
     session_max_calls: Annotated[int, Field(ge=0, description="0: what the workers can take")] = 0
     session_ghost_after_s: Annotated[float, Field(gt=0)] = 12.0
-    session_lost_after_s: Annotated[float, Field(gt=0)] = 4.0
+    session_lost_after_s: Annotated[float, Field(gt=0, validate_default=True)] = 4.0
     session_assign_timeout_s: Annotated[float, Field(gt=0)] = 2.0
     session_assign_tries: Annotated[int, Field(ge=1)] = 2
+
+    @field_validator("session_lost_after_s")
+    @classmethod
+    def _longer_than_a_missed_heartbeat(cls, lost_after_s: float, info: ValidationInfo) -> float:
+        heartbeat_s = info.data.get("heartbeat_s", 0.0)
+        if lost_after_s < 3 * heartbeat_s:
+            raise ValueError(f"must be at least three heartbeats of {heartbeat_s:g} s")
+        return lost_after_s

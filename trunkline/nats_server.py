@@ -1,4 +1,7 @@
-"""A real nats-server as a child process: what `trunkline up` and the tests stand on."""
+"""A real nats-server: where it is, how it is configured, and one as a child for the time of a `with` block.
+
+`trunkline up` supervises its own from the same configuration; tests and benches use `NatsServer`.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,13 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from trunkline.bus_users import BusUser, authorization
 from trunkline.errors import ProgramMissing, StartFailed
+from trunkline.private_files import write_private
 
 _CONFIG = """\
 listen: "127.0.0.1:{port}"
@@ -43,23 +49,35 @@ def find_nats_server() -> Path:
     return Path(found)
 
 
-class NatsServer:
-    """Starts nats-server with JetStream under `folder` and stops it at the end of the `with` block."""
+def write_config(folder: Path, port: int, monitor_port: int, users: Sequence[BusUser] = ()) -> Path:
+    """Write the configuration of a server that keeps its JetStream store under `folder`; its path.
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
+    With `users` it takes in nobody else, and each does only what it may; without, it asks nobody who he is.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "nats.conf"
+    text = _CONFIG.format(port=port, monitor_port=monitor_port, store=(folder / "jetstream").absolute())
+    write_private(config, text + (authorization(users) if users else ""))
+    return config
+
+
+class NatsServer:
+    """Starts nats-server with JetStream under `folder` and stops it at the end of the `with` block.
+
+    Without `users` it takes in everybody.
+    """
+
+    def __init__(self, folder: Path, port: int = 0, users: Sequence[BusUser] = ()) -> None:
         self.folder = folder
         self.port = port or free_port()
         self.monitor_port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
+        self._users = users
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, timeout_s: float = 10.0) -> None:
         """Start and wait until it takes connections; raises StartFailed with the end of its log."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        config = self.folder / "nats.conf"
-        config.write_text(
-            _CONFIG.format(port=self.port, monitor_port=self.monitor_port, store=self.folder / "jetstream")
-        )
+        config = write_config(self.folder, self.port, self.monitor_port, self._users)
         log_path = self.folder / "nats.log"
         with log_path.open("ab") as log:
             self._process = subprocess.Popen(

@@ -189,7 +189,7 @@ def disturbances(story: Story) -> None:
     story.wait(300)
     story.event(m.SpeechDismissed(turn=2, audio_ms=310.0), "It was a cough.", epoch=1)
     story.wait(2_000)
-    story.event(m.DtmfReceived(digit="#"), "The caller pressed the hash key.")
+    story.event(m.DtmfReceived(digit_pii="#"), "The caller pressed the hash key.")
     story.event(
         m.EngineFailed(
             stage=m.Stage.LLM,

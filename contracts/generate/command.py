@@ -13,6 +13,7 @@ from contracts.errors import ContractError
 from contracts.generate.asyncapi import asyncapi_yaml
 from contracts.generate.diagram import with_diagram
 from contracts.generate.page import channels_page
+from contracts.generate.rights import permissions_page
 from contracts.releases import FOLDER, Release, read_releases
 
 _README = "README.md"
@@ -38,6 +39,7 @@ def artifacts(root: Path) -> Iterator[tuple[str, str]]:
     """Path below the repository and text of each generated file; the README only where there is one."""
     version = _version(root)
     yield "docs/channels.md", channels_page()
+    yield "docs/permissions.md", permissions_page()
     yield "docs/asyncapi.yaml", asyncapi_yaml(version)
     readme = root / _README
     if readme.exists():

@@ -1,7 +1,7 @@
 """The service diagram: who speaks to whom over which channels, as Mermaid, between two marks of README.md.
 
-Where all three workers stand on one side of a channel, the arrow touches the box around them, and what
-analytics hears goes through the stream: else the arrows would hide the picture.
+Where all three workers stand on one side of a channel, the arrow touches the box around them, and those
+who read the whole record do so from the stream: else the arrows would hide the picture.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from contracts.channels import CHANNELS, Channel, Plane
+from contracts.channels import CHANNELS, RECORD_READERS, Channel, Plane
 from contracts.errors import ContractError
 from contracts.streams import CALLS
 
@@ -17,7 +17,6 @@ BEGIN: Final = "<!-- diagram:begin -->"
 END: Final = "<!-- diagram:end -->"
 
 _WORKERS: Final = ("stt", "llm", "tts")
-_RECORDER: Final = "analytics"
 _ARROWS: Final = {Plane.AUDIO: "==>", Plane.RECORD: "-->", Plane.LIVE: "-->"}
 _ASKED: Final = "-.->"
 _HEAD: Final = ("flowchart LR", "    caller([caller])", "    subgraph workers [ ]")
@@ -40,7 +39,7 @@ def diagram(rows: Iterable[Channel[Any]] = CHANNELS) -> str:
         sender for row in rows if row.plane is Plane.RECORD for sender in _boxed(row.producers)
     )
     lines += [f"    {sender} -->|every call event| stream" for sender in _without_boxed(recorded)]
-    lines.append(f"    stream --> {_RECORDER}")
+    lines += [f"    stream --> {reader}" for reader in RECORD_READERS]
     return "\n".join(lines) + "\n"
 
 
@@ -56,7 +55,7 @@ def with_diagram(text: str, rows: Iterable[Channel[Any]] = CHANNELS) -> str:
 def _edges(row: Channel[Any]) -> Iterator[tuple[str, str, str]]:
     heard = row.consumers
     if row.plane is Plane.RECORD:
-        heard = tuple(one for one in heard if one != _RECORDER)
+        heard = tuple(one for one in heard if one not in RECORD_READERS)
     for sender in _boxed(row.producers):
         for receiver in _boxed(heard):
             if sender != receiver:

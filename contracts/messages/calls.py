@@ -52,7 +52,7 @@ class CallRejected(Message):
 class DtmfReceived(Message):
     """The caller pressed a key."""
 
-    digit: Annotated[str, Field(pattern=r"^[0-9A-D*#]$")]
+    digit_pii: Annotated[str, Field(pattern=r"^[0-9A-D*#]$")]
 
 
 class PlayoutStarted(Message):

@@ -42,7 +42,7 @@ class Voice(Message):
 class Endpointing(Message):
     """How long a pause ends a turn: the short wait after a finished thought, the long one otherwise."""
 
-    finished_ms: Annotated[int, Field(ge=100, le=1500)] = 350
+    finished_ms: Annotated[int, Field(ge=100, le=1500)] = 450
     unfinished_ms: Annotated[int, Field(ge=200, le=1500)] = 800
 
 
@@ -131,6 +131,11 @@ class AssistantSnapshot(Message):
         "I am sorry, I cannot help you right now. Please call again a little later. Goodbye."
     )
     farewell: Annotated[str, Field(min_length=1)] = "Thank you for calling. Goodbye."
+    unanswered: Annotated[str, Field(min_length=1)] = (
+        "I am sorry, I do not know that. Is there anything else that I can help you with?"
+    )
+    fillers: tuple[str, ...] = ()
+    filler_after_ms: Annotated[int, Field(ge=50, le=5000)] = 250
     engines: EngineChain = EngineChain()
     voice: Voice = Voice()
     barge_in: bool = True
@@ -138,7 +143,7 @@ class AssistantSnapshot(Message):
     endpointing: Endpointing = Endpointing()
     memory_turns: Annotated[int, Field(ge=0, le=200)] = 12
     knowledge: tuple[KnowledgeItem, ...] = ()
-    knowledge_floor: Annotated[float, Field(ge=0, le=1)] = 0.55
+    knowledge_floor: Annotated[float, Field(ge=0, le=1)] = 0.58
     goodbye_phrases: tuple[str, ...] = ("goodbye", "bye", "bye bye")
     tools: tuple[Tool, ...] = ()
     escalation: Escalation | None = None

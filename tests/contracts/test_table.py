@@ -109,5 +109,6 @@ def test_what_is_asked_is_answered(plane: Plane) -> None:
     assert all(row.reply is not None for row in CHANNELS if row.plane is plane)
 
 
-def test_analytics_hears_the_whole_record() -> None:
-    assert all("analytics" in row.consumers for row in CHANNELS if row.plane is Plane.RECORD)
+@pytest.mark.parametrize("reader", ["analytics", "trunkline"])
+def test_the_whole_record_is_read(reader: str) -> None:
+    assert all(reader in row.consumers for row in CHANNELS if row.plane is Plane.RECORD)

@@ -19,13 +19,13 @@ from contracts.errors import ErrorCode
 from contracts.identities import uuid7
 from contracts.messages import AnsweredWith, ConfigurationBroken
 from contracts.streams import ALERTS
-from router_service.errors import BadConfiguration, BadKeyring, DatabaseUnavailable
+from router_service.errors import BadKeyring, DatabaseUnavailable
 from router_service.sql.engine import open_engine
 from runtime.bus import Bus
 from tests.support.context import service_context
 from tests.support.databases import embedded_postgres, stop
 from tests.support.office import ADMIN, KEYRING, member
-from tests.support.routing import Client, client, router, router_settings
+from tests.support.routing import Client, client, empty_file, router, router_settings
 from tests.support.waiting import eventually
 
 NUMBER = "+15550100"
@@ -164,23 +164,35 @@ async def test_the_example_tenants_are_imported_once(
         assert slugs == ["bright-smile", "load-lab"]
 
 
-async def test_a_tenants_file_that_does_not_hold_is_named_and_nothing_of_it_stays(
-    nats_url: str, tmp_path: Path
-) -> None:
+async def test_a_file_with_one_slip_is_imported_and_the_slip_is_told(nats_url: str, tmp_path: Path) -> None:
     path = tmp_path / "tenants.yaml"
     path.write_text(
         "tenants:\n"
-        "  good: {name: Good, assistants: {}, numbers: {}}\n"
-        "  odd: {name: Odd, assistants: {desk: {name: D, greeting: Hi, promt: x}}, numbers: {}}\n"
+        "  good: {name: Good, assistants: {desk: {name: D, greeting: Hi, prompt: x}},"
+        " numbers: {'+15550100': {assistant: desk}}}\n"
+        "  odd: {name: Odd, assistants: {desk: {name: D, greeting: Hi, promt: x}},"
+        " numbers: {'+15550101': {assistant: desk}}}\n"
     )
-    settings = router_settings(nats_url, tmp_path, router_tenants_file=path)
+    async with client(nats_url) as asker:
+        async with router(router_settings(nats_url, tmp_path, router_tenants_file=path)):
+            assert (await eventually_published(asker, NUMBER, "Hi")).tenant == "good"
+            assert await asker.published("+15550101") is None
+        told = await asker.bus.jetstream.get_last_msg(ALERTS.name, CONFIGURATION_BROKEN.subject(tenant="odd"))
 
-    with pytest.raises(BadConfiguration, match="tenant odd: config: there is no setting 'promt'"):
-        async with router(settings):
-            pass
+    alert = ConfigurationBroken.model_validate_json(told.data or b"")
+    assert alert.answered_with is AnsweredWith.NOTHING
+    assert "prompt: Field required" in alert.fault
 
-    async with router(router_settings(nats_url, tmp_path)), client(nats_url) as asker:
-        assert (await asker.done(ADMIN, m.ListTenants())).items == ()
+
+async def test_requests_are_published_while_the_file_cannot_be_read(nats_url: str, tmp_path: Path) -> None:
+    path = empty_file(tmp_path)
+    settings = router_settings(nats_url, tmp_path, router_tenants_file=path, router_reload_s=0.02)
+    async with router(settings), client(nats_url) as asker:
+        path.write_text("tenants: [")
+        await asker.tenant("acme")
+        await asker.done(ADMIN, m.CreateNumber(number=NUMBER, assistant="desk"), "acme")
+
+        assert (await eventually_published(asker, NUMBER, "Good morning.")).tenant == "acme"
 
 
 async def test_a_broken_override_falls_back_and_tells_the_operator(

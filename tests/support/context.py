@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from contracts.streams import CALLS
-from runtime.bus import Bus, connect
+from runtime.bus import Bus
 from runtime.clock import Clock, SystemClock
+from runtime.connection import connect
 from runtime.health import Health
 from runtime.process import Context
 from runtime.rpc import RpcServer

@@ -17,10 +17,10 @@ from contracts.channels import CHANNELS, Channel
 from router_service.authentication import Authentication
 from router_service.credentials import Credentials
 from router_service.desk import Desk, Ids
+from router_service.importing import IMPORTER, provide_plan
 from router_service.passwords import Passwords
 from router_service.ports import Transaction
 from router_service.replays import Replays
-from router_service.seeding import SEEDER, seed_plans
 from router_service.sql.engine import open_engine
 from router_service.sql.migrate import migrate
 from router_service.sql.unit_of_work import SqlUnitOfWork
@@ -112,7 +112,7 @@ async def office(database_url: str, **options: Any) -> AsyncIterator[Office]:
     try:
         await migrate(engine)
         opened = Office(engine, **options)
-        await opened.database.write(lambda tx: seed_plans(opened.work(tx, SEEDER)))
+        await opened.database.write(lambda tx: provide_plan(opened.work(tx, IMPORTER)))
         yield opened
     finally:
         await engine.dispose()

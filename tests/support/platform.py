@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,10 +27,11 @@ from contracts.identities import CallRef
 from contracts.messages import ActiveCalls, Event, ListActiveCalls
 from runtime.bus import Bus
 from runtime.process import App, Context
-from runtime.settings import ProcessSettings
 from runtime.worker import RecentIds
 from tests.support.context import service_context
 from tests.support.waiting import eventually
+from trunkline.bus_client import open_bus
+from trunkline.bus_users import BusUser
 from trunkline.nats_server import free_port
 
 EXAMPLES = Path("examples/tenants.yaml")
@@ -108,8 +109,13 @@ async def platform(
     *,
     assistant: dict[str, Any] | None = None,
     settings: dict[str, Any] | None = None,
+    users: Mapping[str, BusUser] | None = None,
 ) -> AsyncIterator[Platform]:
-    """Start every service but analytics; `assistant` changes the synthetic number's assistant."""
+    """Start every service but analytics; `assistant` changes the synthetic number's assistant.
+
+    With `users`, by service, each is its own to the bus, and who watches is `users["trunkline"]`.
+    """
+    users = users or {}
     port = free_port()
     values: dict[str, Any] = {
         "nats_url": nats_url,
@@ -123,13 +129,12 @@ async def platform(
     apps: dict[str, App] = {}
     contexts: dict[str, Context] = {}
     async with AsyncExitStack() as stack:
-        watcher = await stack.enter_async_context(
-            service_context(ProcessSettings(nats_url=nats_url), "watcher")
-        )
+        watcher = await stack.enter_async_context(open_bus(_address(nats_url, users.get("trunkline"))))
         record = Record()
-        await watcher.bus.client.subscribe("call.>", cb=_record_into(record))
+        await watcher.client.subscribe("call.*.*.>", cb=_record_into(record))
+        await watcher.flush()
         for name, service in _SERVICES.items():
-            own = service.settings(**values)
+            own = service.settings(**values, **who_is(users.get(name)))
             context = await stack.enter_async_context(
                 service_context(own, name, on_task_failure=failures.append)
             )
@@ -140,8 +145,17 @@ async def platform(
             await context.rpc.start()
             apps[name], contexts[name] = app, context
         await asyncio.sleep(0)
-        yield Platform(f"ws://127.0.0.1:{port}/media/twilio", watcher.bus, record, apps, contexts)
+        yield Platform(f"ws://127.0.0.1:{port}/media/twilio", watcher, record, apps, contexts)
     assert not failures, failures
+
+
+def who_is(user: BusUser | None) -> dict[str, Any]:
+    """The settings of a service that is this user to the bus."""
+    return {"nats_user": user.name, "nats_password": user.password} if user else {}
+
+
+def _address(nats_url: str, user: BusUser | None) -> str:
+    return nats_url.replace("://", f"://{user.name}:{user.password}@") if user else nats_url
 
 
 def _record_into(record: Record) -> Any:

@@ -104,5 +104,5 @@ async def router(settings: Settings) -> AsyncIterator[RouterApp]:
 @asynccontextmanager
 async def client(nats_url: str) -> AsyncIterator[Client]:
     async with service_context(ProcessSettings(nats_url=nats_url), "asker") as context:
-        bucket = await Bucket.open(context.bus.jetstream, ASSISTANTS_BUCKET, NumberSnapshot)
+        bucket = await Bucket.open(context.bus, ASSISTANTS_BUCKET, NumberSnapshot)
         yield Client(context.bus, bucket)

@@ -26,7 +26,7 @@ EVENT: dict[str, Any] = {
     "at_us": 1_767_258_011_711_000,
     "tenant": REF.tenant,
     "call": REF.call,
-    "body": {"digit": "5"},
+    "body": {"digit_pii": "5"},
 }
 DTMF = f"call.{REF.tenant}.{REF.call}.dtmf.received"
 
@@ -125,7 +125,7 @@ def test_a_subject_without_a_call_is_named(subject: str) -> None:
 
 
 def test_a_body_finds_its_channel() -> None:
-    assert channel_of(DtmfReceived(digit="5")) is ch.DTMF_RECEIVED
+    assert channel_of(DtmfReceived(digit_pii="5")) is ch.DTMF_RECEIVED
 
 
 def test_a_message_that_is_no_call_event_has_no_event_channel() -> None:
@@ -146,7 +146,7 @@ def test_frames_are_no_model() -> None:
 def test_an_event_is_decoded_to_its_own_model() -> None:
     decoded = decode_event(DTMF, event(epoch=4, something_new={"a": 1}))
 
-    assert decoded.body == DtmfReceived(digit="5")
+    assert decoded.body == DtmfReceived(digit_pii="5")
     assert decoded.ref == REF
     assert decoded.epoch == 4
 
@@ -179,8 +179,8 @@ def test_junk_is_named_with_its_channel(junk: bytes) -> None:
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"body": {}}, r"body\.digit: Field required"),
-        ({"body": {"digit": "xx"}}, r"body\.digit: "),
+        ({"body": {}}, r"body\.digit_pii: Field required"),
+        ({"body": {"digit_pii": "xx"}}, r"body\.digit_pii: "),
         ({"body": None}, "body: "),
         ({"id": "1"}, "id: "),
         ({"v": 0}, "v: "),
@@ -205,7 +205,7 @@ def test_what_a_caller_said_does_not_reach_the_error_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{"digit": "5"}, {"digits": ["5", "6"]}], ids=["that still fits", "of another form"]
+    "body", [{"digit_pii": "5"}, {"digits": ["5", "6"]}], ids=["that still fits", "of another form"]
 )
 def test_a_body_of_the_future_is_named_by_its_version(body: dict[str, Any]) -> None:
     known = DtmfReceived.version

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from contracts.channels import CALLER_AUDIO, SESSION_ACTIVE, TURN_ENDED
+from contracts.channels import ANALYTICS_QUERY, CALLER_AUDIO, DTMF_RECEIVED, SESSION_ACTIVE, TURN_ENDED
 from contracts.errors import ErrorCode, TrunklineError
 from contracts.frames import Codec, Frame
 from contracts.identities import CallRef
@@ -16,12 +16,20 @@ from contracts.messages import (
     DtmfReceived,
     Event,
     ListActiveCalls,
+    PartialTranscript,
+    ReplySentence,
     SpeechDismissed,
+    SqlQuery,
+    SqlResult,
 )
-from runtime.errors import RequestTimeout
+from contracts.streams import CALLS
+from contracts.telemetry import FRAMES_DROPPED, HANDLER_ERRORS, MESSAGES_REJECTED
+from runtime.errors import BusUnavailable, MessageTooLarge, RequestTimeout
 from runtime.settings import ProcessSettings
+from runtime.storage import last_event
 from tests.support.context import service_context
 from tests.support.waiting import eventually
+from trunkline.nats_server import NatsServer
 
 REF = CallRef("bright-smile", "01890a5d-ac96-774b-bcce-b302099a8057")
 
@@ -34,7 +42,7 @@ async def test_an_event_reaches_its_listener_and_the_stream(nats_url: str) -> No
 
     async with service_context(ProcessSettings(nats_url=nats_url), "probe") as context:
         await context.bus.on_events(REF, hear)
-        sent = await context.bus.publish_event(REF, DtmfReceived(digit="5"), epoch=3)
+        sent = await context.bus.publish_event(REF, DtmfReceived(digit_pii="5"), epoch=3)
         later = await context.bus.publish_event(REF, SpeechDismissed(turn=1, audio_ms=80), cause=sent)
         await eventually(lambda: len(heard) == 2, "both events heard")
         assert heard == [sent, later]
@@ -52,7 +60,7 @@ async def test_only_the_wanted_events_are_handed_over(nats_url: str) -> None:
 
     async with service_context(ProcessSettings(nats_url=nats_url), "probe") as context:
         await context.bus.on_events(REF, hear, frozenset({"speech.dismissed"}))
-        await context.bus.publish_event(REF, DtmfReceived(digit="5"))
+        await context.bus.publish_event(REF, DtmfReceived(digit_pii="5"))
         await context.bus.publish_event(REF, SpeechDismissed(turn=1, audio_ms=80))
         await eventually(lambda: heard, "one event heard")
         assert heard == ["SpeechDismissed"]
@@ -74,7 +82,7 @@ async def test_junk_on_the_bus_is_counted_and_the_next_message_is_heard(nats_url
         await bus.client.publish(TURN_ENDED.subject(tenant=REF.tenant, call=REF.call), b"{broken")
         frame = Frame(Codec.MULAW, 8000, 1, 2, b"\xff" * 160)
         await bus.publish_frame(audio, frame)
-        await bus.publish_event(REF, DtmfReceived(digit="1"))
+        await bus.publish_event(REF, DtmfReceived(digit_pii="1"))
         await eventually(lambda: frames and events, "the good frame and the good event")
         assert frames == [frame]
         rejected = bus._rejected.counts
@@ -122,3 +130,122 @@ async def test_rpc_server_answers_with_a_queue_group(nats_url: str) -> None:
         finally:
             await context.rpc.stop()
         await asyncio.sleep(0)
+
+
+async def test_an_event_too_large_for_the_stream_is_refused_and_not_sent(nats_url: str) -> None:
+    async with service_context(ProcessSettings(nats_url=nats_url), "probe") as context:
+        long = ReplySentence(reply=1, turn=1, index=0, text_pii="x" * 300_000, engine="openai")
+        with pytest.raises(
+            MessageTooLarge, match=r"reply.sentence of 30\d{4} bytes; CALLS keeps up to 262144"
+        ):
+            await context.bus.publish_event(REF, long)
+        fits = long.model_copy(update={"text_pii": "x" * 250_000})
+        await context.bus.publish_event(REF, fits)
+        assert await context.bus.settle(timeout_s=5)
+
+
+async def test_a_request_too_large_for_nats_is_no_absence_of_nats(nats_url: str) -> None:
+    async with service_context(ProcessSettings(nats_url=nats_url), "probe") as context:
+        with pytest.raises(MessageTooLarge, match="NATS carries up to 1048576 bytes") as caught:
+            await context.bus.request(ANALYTICS_QUERY, SqlQuery(sql="x" * 1_100_000), SqlResult, timeout_s=1)
+        assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("fault", [ZeroDivisionError(), asyncio.CancelledError(), TrunklineError("no")])
+async def test_no_fault_of_a_handler_ends_its_subscription(nats_url: str, fault: BaseException) -> None:
+    heard: list[str] = []
+
+    async def hear(event: Event[Any]) -> None:
+        if not heard:
+            heard.append("the first")
+            raise fault
+        heard.append(event.body.digit_pii)
+
+    async with service_context(ProcessSettings(nats_url=nats_url), "probe") as context:
+        await context.bus.on_events(REF, hear)
+        await context.bus.publish_event(REF, DtmfReceived(digit_pii="1"))
+        await context.bus.publish_event(REF, DtmfReceived(digit_pii="2"))
+        await eventually(lambda: heard == ["the first", "2"], "the second is heard")
+        counted = HANDLER_ERRORS if not isinstance(fault, TrunklineError) else MESSAGES_REJECTED
+        assert context.metrics.counter(counted).total() == 1
+
+
+async def test_answers_are_given_side_by_side(nats_url: str) -> None:
+    everybody = asyncio.Event()
+    waiting: list[ListActiveCalls] = []
+
+    async def answer(question: ListActiveCalls) -> ActiveCalls:
+        waiting.append(question)
+        if len(waiting) == 3:
+            everybody.set()
+        await everybody.wait()
+        return ActiveCalls()
+
+    async with service_context(ProcessSettings(nats_url=nats_url), "probe") as context:
+        await context.bus.respond(SESSION_ACTIVE.subject(), ListActiveCalls, ActiveCalls, answer)
+        asking = [
+            context.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=5) for _ in range(3)
+        ]
+        assert await asyncio.gather(*asking) == [ActiveCalls()] * 3
+
+
+async def test_a_question_that_wants_no_answer_harms_nobody(nats_url: str) -> None:
+    failures: list[BaseException] = []
+
+    async def answer(_: ListActiveCalls) -> ActiveCalls:
+        return ActiveCalls()
+
+    settings = ProcessSettings(nats_url=nats_url)
+    async with service_context(settings, "probe", on_task_failure=failures.append) as context:
+        await context.bus.respond(SESSION_ACTIVE.subject(), ListActiveCalls, ActiveCalls, answer)
+        await context.bus.client.publish(SESSION_ACTIVE.subject(), b"{}")
+        reply = await context.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=5)
+        assert reply == ActiveCalls()
+    assert failures == []
+
+
+async def test_while_nats_is_away_audio_is_dropped_and_counted_and_nobody_fails(
+    nats_server: NatsServer,
+) -> None:
+    frames: list[Frame] = []
+    came_back: list[bool] = []
+
+    async def catch_up() -> None:
+        came_back.append(True)
+        if len(came_back) == 1:
+            raise BusUnavailable("not yet")
+
+    async with service_context(ProcessSettings(nats_url=nats_server.url), "probe") as context:
+        bus = context.bus
+        await bus.on_frames("stt-1", lambda _, frame: frames.append(frame))
+        bus.on_reconnected(catch_up)
+        audio = CALLER_AUDIO.subject(process="stt-1", tenant=REF.tenant, call=REF.call)
+        nats_server.stop()
+        await eventually(lambda: not bus.connected, "it notices")
+        for sequence in range(50):
+            await bus.publish_frame(audio, Frame(Codec.MULAW, 8000, sequence, 2, b"\xff" * 160))
+        await bus.publish_event(REF, PartialTranscript(turn=1, text_pii="gone"))
+        sent = await bus.publish_event(REF, DtmfReceived(digit_pii="5"))
+        for _ in range(2000):
+            await bus.publish(audio, SqlQuery(sql="x" * 1500))  # more than the client keeps
+        assert bus.unacknowledged == 1
+        nats_server.start()
+        await eventually(lambda: len(came_back) == 2, "it catches up, the second time with success")
+        assert await bus.settle(timeout_s=5)
+        late = Frame(Codec.MULAW, 8000, 50, 2, b"\xff" * 160)
+        await bus.publish_frame(audio, late)
+        await eventually(lambda: frames, "audio flows again")
+        assert frames == [late], "late audio is worse than lost audio"
+        assert context.metrics.counter(FRAMES_DROPPED).counts == {("bus_away",): 50}
+        subject = DTMF_RECEIVED.subject(tenant=REF.tenant, call=REF.call)
+        assert await last_event(bus.jetstream, CALLS, subject) == sent
+
+
+async def test_what_comes_faster_than_it_is_handled_is_dropped_and_counted(nats_url: str) -> None:
+    async with service_context(ProcessSettings(nats_url=nats_url), "probe") as context:
+        bus = context.bus
+        await bus.on_frames("stt-1", lambda _, frame: None)
+        for tell in bus.client.when_dropped:
+            tell(CALLER_AUDIO.subject(process="stt-1", tenant=REF.tenant, call=REF.call))
+            tell(CALLER_AUDIO.subject(process="stt-10", tenant=REF.tenant, call=REF.call))
+        assert context.metrics.counter(FRAMES_DROPPED).counts == {("slow_consumer",): 1}

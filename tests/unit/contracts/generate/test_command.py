@@ -8,7 +8,7 @@ from contracts.generate.diagram import BEGIN, END
 from contracts.releases import FOLDER, Release
 
 README = f"# Title\n{BEGIN}\n{END}\n"
-GENERATED = ["docs/channels.md", "docs/asyncapi.yaml", "README.md"]
+GENERATED = ["docs/channels.md", "docs/permissions.md", "docs/asyncapi.yaml", "README.md"]
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from contracts.channels import CHANNELS, HANG_UP, Channel, Plane
+from contracts.channels import CHANNELS, HANG_UP, RECORD_READERS, Channel, Plane
 from contracts.errors import ContractError
 from contracts.generate.diagram import BEGIN, END, diagram, with_diagram
 
@@ -24,7 +24,7 @@ def test_every_channel_is_drawn_from_who_says_it_to_who_hears_it(row: Channel[An
     workers = {"stt", "llm", "tts"}
     for sender in row.producers:
         for receiver in row.consumers:
-            if sender == receiver or (row.plane is Plane.RECORD and receiver == "analytics"):
+            if sender == receiver or (row.plane is Plane.RECORD and receiver in RECORD_READERS):
                 continue
             senders = {sender, "workers"} if sender in workers else {sender}
             receivers = {receiver, "workers"} if receiver in workers else {receiver}
@@ -49,10 +49,11 @@ def test_what_goes_to_all_three_workers_is_one_arrow_to_their_box() -> None:
     assert drawn("workers", "session") == {"heartbeat"}
 
 
-def test_the_record_reaches_analytics_through_the_stream() -> None:
+def test_the_record_reaches_its_readers_through_the_stream() -> None:
     assert drawn("gateway", "stream") == drawn("workers", "stream") == {"every call event"}
-    assert "    stream --> analytics\n" in TEXT
-    assert drawn("gateway", "analytics") == set()
+    for reader in RECORD_READERS:
+        assert f"    stream --> {reader}\n" in TEXT
+        assert drawn("gateway", reader) == set()
 
 
 def test_a_new_row_is_drawn_at_once() -> None:

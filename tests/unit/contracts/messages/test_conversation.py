@@ -43,9 +43,9 @@ def test_what_was_said_is_marked_as_personal() -> None:
 @pytest.mark.parametrize("digit", ["", "5\n", "55", "E", "a", "+"])
 def test_what_is_no_key_of_a_telephone_is_refused(digit: str) -> None:
     with pytest.raises(ValidationError, match="digit"):
-        DtmfReceived(digit=digit)
+        DtmfReceived(digit_pii=digit)
 
 
 @pytest.mark.parametrize("digit", list("0123456789ABCD*#"))
 def test_the_keys_of_a_telephone(digit: str) -> None:
-    assert DtmfReceived(digit=digit).digit == digit
+    assert DtmfReceived(digit_pii=digit).digit_pii == digit

@@ -1,0 +1,1 @@
+"""The gateway: callers' media legs in and out, paced and accounted for on one clock."""

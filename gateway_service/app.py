@@ -1,0 +1,76 @@
+"""Wires the gateway: the only place that does."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from contracts.messages import EndReason
+from gateway_service.handlers import Desk
+from gateway_service.media.server import MEDIA_PATHS, listen
+from gateway_service.pacer import Pacer
+from gateway_service.playout import Pace
+from gateway_service.settings import Settings
+from runtime.process import Context, Service
+
+_GOODBYE_S: Final = 1.5  # longer than a leg waits for its caller's close
+
+
+class GatewayApp:
+    """The gateway service of one process."""
+
+    def __init__(self, settings: Settings, context: Context, desk: Desk) -> None:
+        self._settings = settings
+        self._context = context
+        self._desk = desk
+        self._pacer = Pacer(context.clock, desk.tick)
+        self._server: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        """Where callers connect, once started."""
+        assert self._server is not None
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return f"ws://{host}:{port}{next(iter(MEDIA_PATHS))}"
+
+    async def start(self) -> None:
+        """Hear the bus, then listen for callers; raises PortInUse."""
+        desk, context = self._desk, self._context
+        await context.bus.on_frames(context.process, desk.on_frame)
+        context.bus.on_reconnected(desk.catch_up)
+        for work, name in (
+            (desk.dispatch.run(), "dispatch"),
+            (self._pacer.run(), "pacer"),
+            (desk.beat(), "heartbeat"),
+        ):
+            context.tasks.spawn(work, name)
+        self._server = await listen(desk, self._settings)
+        context.health.require("media", lambda: self._server is not None and self._server.is_serving())
+
+    async def drain(self) -> None:
+        """Refuse new legs; returns when the last one is gone."""
+        self._desk.draining = True
+        await self._desk.say_alive()
+        while len(self._desk):
+            await self._context.clock.sleep(0.05)
+
+    async def stop(self) -> None:
+        """Stop listening and end the legs that are left."""
+        if self._server is not None:
+            self._server.close()
+        await self._desk.hang_up_all(EndReason.DRAINED, _GOODBYE_S)
+
+
+def build(settings: Settings, context: Context) -> GatewayApp:
+    """The gateway on this process's plumbing."""
+    pace = Pace(
+        lead_us=settings.gateway_playout_lead_ms * 1000,
+        limit_us=int(settings.gateway_playout_limit_s * 1_000_000),
+        mark_every_us=settings.gateway_mark_every_ms * 1000,
+        mark_grace_us=settings.gateway_mark_grace_ms * 1000,
+        starved_after_us=settings.gateway_starved_after_ms * 1000,
+    )
+    return GatewayApp(settings, context, Desk(settings, context, pace))
+
+
+SERVICE = Service("gateway", Settings, build)

@@ -1,0 +1,288 @@
+"""One call's life: opened, talked, ended. Decides what to publish; does not know the bus, nor the carrier.
+
+Every method returns the event bodies that follow from what happened, in order. Whoever holds the call
+publishes them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Final
+
+from contracts.frames import Frame
+from contracts.identities import CallRef
+from contracts.messages import (
+    CallEnded,
+    CallStarted,
+    DtmfReceived,
+    EndReason,
+    Event,
+    LegEnded,
+    Message,
+    Next,
+    OpenCall,
+    OpenCallReply,
+    Outcome,
+    PlayoutEnded,
+    ReplyCompleted,
+    SpeechStarted,
+    TurnEnded,
+)
+from gateway_service.call_states import OVER, State, Step, after
+from gateway_service.errors import GatewayError, OutOfOrder
+from gateway_service.playout import CODEC, RATE_HZ, Pace, Playout
+from gateway_service.ports import DigitPressed, FrameMeter, HungUp, LegStarted, MarkPlayed, MediaLeg
+
+_NORMAL: Final = 1000
+_GOING_AWAY: Final = 1012
+_EARLY_DIGITS: Final = 32
+
+
+class Call:
+    """A caller's leg and the conversation on it. `call_id` is a UUIDv7; times are the gateway's clock."""
+
+    def __init__(
+        self, call_id: str, process: str, leg: MediaLeg, meter: FrameMeter, pace: Pace, *, kept_frames: int
+    ) -> None:
+        self.id = call_id
+        self.ref: CallRef | None = None
+        self.state = State.CONNECTED
+        self._process = process
+        self._leg = leg
+        self._meter = meter
+        self._pace = pace
+        self._start: LegStarted | None = None
+        self._playout = Playout(pace, epoch=0)
+        self.epoch = 0
+        self._barge_in = True
+        self._kept: deque[tuple[bytes, int]] = deque(maxlen=kept_frames)
+        self._early: list[DigitPressed] = []
+        self._last_turn = -1
+        self._hang_up_after: int | None = None
+        self._last_ended: PlayoutEnded | None = None
+        self._unsaid: LegEnded | None = None
+        self._sequence = 0
+        self._heard_us: int | None = None
+        self._frames_in = self._frames_out = self._frames_dropped = 0
+
+    @property
+    def over(self) -> bool:
+        """The leg is closed, or is about to be."""
+        return self.state in OVER
+
+    @property
+    def ended(self) -> bool:
+        """The leg is closed."""
+        return self.state is State.ENDED
+
+    @property
+    def speaking(self) -> bool:
+        """The agent has audio queued, playing or awaited."""
+        return not self._playout.idle
+
+    def quiet_us(self, now_us: int) -> int:
+        """How long the caller has sent no media; 0 unless the call is answered."""
+        return now_us - self._heard_us if self._heard_us is not None and self.state is State.TALKING else 0
+
+    # -- opening -------------------------------------------------------------------------------------
+
+    def begin(self, start: LegStarted) -> OpenCall:
+        """The leg says who calls: what to ask the session. Raises OutOfOrder for a second start."""
+        self.state = after(self.state, Step.START)
+        self._start = start
+        return OpenCall(
+            call=self.id,
+            called=start.called,
+            caller=start.caller,
+            carrier_call_id=start.carrier_call_id,
+            gateway=self._process,
+        )
+
+    def accept(self, reply: OpenCallReply, now_us: int) -> list[Message]:
+        """The session accepted, and its events are being heard. A leg that is gone by now is reported so."""
+        assert reply.tenant
+        assert reply.number
+        assert reply.assistant
+        assert self._start
+        self.ref = CallRef(reply.tenant, self.id)
+        if self.over:
+            return [self._unsaid] if self._unsaid else []
+        self.state = after(self.state, Step.ACCEPT)
+        self.epoch = reply.epoch
+        self._playout = Playout(self._pace, reply.epoch)
+        self._barge_in = reply.assistant.barge_in
+        self._heard_us = now_us
+        started = CallStarted(
+            called=reply.number,
+            caller=self._start.caller,
+            carrier_call_id=self._start.carrier_call_id,
+            protocol=self._start.protocol,
+            gateway=self._process,
+            assistant=reply.assistant.id,
+            language=reply.assistant.language,
+        )
+        return [started, *(DtmfReceived(digit_pii=early.digit) for early in self._early)]
+
+    # -- from the caller -----------------------------------------------------------------------------
+
+    def hear(self, payload: bytes, now_us: int) -> Frame | None:
+        """20 ms of the caller: the frame to send on, None while the call is not open or is over.
+
+        Raises OutOfOrder before the start.
+        """
+        if self.state is State.TALKING:
+            self._heard_us = now_us
+            self._meter.came_in()
+            return self._stamp(payload, now_us)
+        if self.state is State.OPENING:
+            self._meter.came_in()
+            if len(self._kept) == self._kept.maxlen:
+                self._drop("opening")
+            self._kept.append((payload, now_us))
+        elif self.state is State.CONNECTED:
+            raise OutOfOrder("media before start", mend="send start first")
+        return None
+
+    def kept(self) -> list[Frame]:
+        """What the caller said while the call was being opened, oldest first; empty the second time."""
+        frames = [self._stamp(payload, at_us) for payload, at_us in self._kept]
+        self._kept.clear()
+        return frames
+
+    def _stamp(self, payload: bytes, at_us: int) -> Frame:
+        self._frames_in += 1
+        self._sequence += 1
+        return Frame(CODEC, RATE_HZ, self._sequence, at_us, payload, self.epoch)
+
+    def on_signal(self, signal: DigitPressed | MarkPlayed | HungUp, now_us: int) -> list[Message]:
+        """What the leg says beside audio. Raises OutOfOrder for a key or a mark before the start."""
+        if self.over:
+            return []
+        match signal:
+            case HungUp():
+                return self.hang_up(EndReason.CALLER_HUNG_UP, "", now_us)
+            case _ if self.state is State.CONNECTED:
+                raise OutOfOrder("a key or a mark before start", mend="send start first")
+            case MarkPlayed(name):
+                self._playout.mark_played(name, now_us)
+                return self._spoken(now_us)
+            case DigitPressed(digit):
+                if self.state is State.TALKING:
+                    return [DtmfReceived(digit_pii=digit)]
+                self._early = [*self._early, signal][:_EARLY_DIGITS]
+        return []
+
+    # -- to the caller -------------------------------------------------------------------------------
+
+    def play(self, frame: Frame, now_us: int) -> list[Message]:
+        """An agent frame from the bus: queued, and sent at once where the caller hears nothing now."""
+        if self.state is not State.TALKING:
+            self._drop("call_over")
+            return []
+        hungry = self._playout.hungry
+        why = self._playout.put(frame)
+        if why is not None:
+            self._drop(why)
+        return self.tick(now_us) if hungry else []
+
+    def tick(self, now_us: int) -> list[Message]:
+        """Send what is due; what began or ended with it."""
+        if self.state is not State.TALKING:
+            return []
+        for sound in self._playout.due(now_us):
+            if not self._leg.send_audio(sound.payload, sound.mark):
+                self._drop("slow_reader")
+            elif sound.payload:
+                self._frames_out += 1
+                self._meter.went_out()
+        return self._spoken(now_us)
+
+    def _spoken(self, now_us: int) -> list[Message]:
+        """What playout has to tell, and the hang-up that was to follow a reply."""
+        news = self._playout.news(now_us)
+        for body in news:
+            if isinstance(body, PlayoutEnded):
+                self._last_ended = body
+                if self._was_goodbye(body):
+                    return news + self.hang_up(EndReason.AGENT_HUNG_UP, "", now_us)
+        return news
+
+    def _was_goodbye(self, ended: PlayoutEnded) -> bool:
+        return ended.reply == self._hang_up_after and ended.outcome is not Outcome.CANCELLED
+
+    # -- from the bus --------------------------------------------------------------------------------
+
+    def on_event(self, event: Event[Any], now_us: int) -> list[Message]:
+        """An event of this call from another service, each once and none of an older epoch than `epoch`."""
+        if self.state is not State.TALKING:
+            return []
+        match event.body:
+            case SpeechStarted(turn=turn) | TurnEnded(turn=turn):
+                return self._caller_spoke(turn, now_us)
+            case ReplyCompleted() as body:
+                return self._reply_completed(body, now_us)
+            case CallEnded(reason=reason, detail=detail):
+                return self.hang_up(reason, detail, now_us)
+        return []
+
+    def _caller_spoke(self, turn: int, now_us: int) -> list[Message]:
+        """Barge-in, once a turn: a turn that ended had begun, even where its speech.started was lost."""
+        if turn <= self._last_turn:
+            return []
+        self._last_turn = turn
+        if not self._barge_in:
+            return []
+        if self._playout.clear(now_us):
+            self._leg.clear()
+        return self._spoken(now_us)
+
+    def _reply_completed(self, body: ReplyCompleted, now_us: int) -> list[Message]:
+        if body.then is Next.HANG_UP and body.outcome is not Outcome.CANCELLED:
+            self._hang_up_after = body.reply
+        if self._last_ended is not None and self._was_goodbye(self._last_ended):
+            return self.hang_up(EndReason.AGENT_HUNG_UP, "", now_us)
+        if self._playout.complete(body.reply, body.outcome, body.sentences, now_us):
+            self._leg.clear()
+        return self._spoken(now_us)
+
+    # -- the end -------------------------------------------------------------------------------------
+
+    def hang_up(self, reason: EndReason, detail: str, now_us: int) -> list[Message]:
+        """Close the leg in good order; nothing when it is over already."""
+        code = _GOING_AWAY if reason is EndReason.DRAINED else _NORMAL
+        return self._close(reason, detail, code, reason.value, now_us)
+
+    def fail(self, error: GatewayError, now_us: int) -> list[Message]:
+        """Close the leg for a fault, or because the call may not be answered; the caller is told why."""
+        return self._close(error.end_reason, str(error), error.close_code, error.reason, now_us)
+
+    def gone(self, reason: EndReason, detail: str, now_us: int) -> list[Message]:
+        """The leg is closed. Says so unless it was said when it was told to close."""
+        if self.state is State.ENDED:
+            return []
+        told = self.over
+        self.state = after(self.state, Step.GONE)
+        return [] if told else self._last_words(reason, detail, now_us)
+
+    def _close(self, reason: EndReason, detail: str, code: int, text: str, now_us: int) -> list[Message]:
+        if self.over:
+            return []
+        self.state = after(self.state, Step.CLOSE)
+        self._leg.close(code, text)
+        return self._last_words(reason, detail, now_us)
+
+    def _last_words(self, reason: EndReason, detail: str, now_us: int) -> list[Message]:
+        """What was being said is cut, then the leg is over. Kept back until the call has a tenant."""
+        self._playout.clear(now_us)
+        self._unsaid = LegEnded(
+            reason=reason,
+            detail=detail,
+            frames_in=self._frames_in,
+            frames_out=self._frames_out,
+            frames_dropped=self._frames_dropped,
+        )
+        return [*self._playout.news(now_us), self._unsaid] if self.ref else []
+
+    def _drop(self, why: str) -> None:
+        self._frames_dropped += 1
+        self._meter.dropped(why)

@@ -1,0 +1,364 @@
+"""Between the legs, the calls and the bus: decodes, asks the core, publishes what it says."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import Any, Final
+
+import nats.errors
+from nats.aio.subscription import Subscription
+
+from contracts.channels import (
+    CALL_ENDED,
+    CALLER_AUDIO,
+    HANG_UP,
+    HEARTBEAT,
+    REPLY_COMPLETED,
+    SESSION_OPEN,
+    SPEECH_STARTED,
+    TURN_ENDED,
+)
+from contracts.errors import TrunklineError
+from contracts.frames import FRAME_MS, Frame
+from contracts.identities import CallRef, uuid7
+from contracts.messages import (
+    CommandReply,
+    EndReason,
+    Event,
+    HangUp,
+    Heartbeat,
+    Message,
+    OpenCall,
+    OpenCallReply,
+    Role,
+)
+from contracts.streams import CALLS
+from contracts.telemetry import (
+    CALLS_HELD,
+    FRAMES_DROPPED,
+    FRAMES_IN,
+    FRAMES_OUT,
+    LEGS_REFUSED,
+    STALE_EPOCH,
+    Span,
+)
+from gateway_service.calls import Call
+from gateway_service.dispatch import Dispatch, Saying
+from gateway_service.errors import (
+    CallRefused,
+    Draining,
+    GatewayError,
+    GatewayFull,
+    InternalFault,
+    SessionUnavailable,
+    UnknownCall,
+)
+from gateway_service.playout import Pace
+from gateway_service.ports import CallerSide, LegStarted, MediaLeg, Signal
+from gateway_service.settings import Settings
+from runtime.errors import RequestTimeout
+from runtime.process import Context
+from runtime.storage import last_event
+from runtime.telemetry import Metrics
+from runtime.worker import RecentIds
+
+log = logging.getLogger(__name__)
+
+_HEARD_EVENTS: Final = frozenset(
+    channel.name for channel in (SPEECH_STARTED, TURN_ENDED, REPLY_COMPLETED, CALL_ENDED)
+)
+
+
+class Meter:
+    """Counts frames into the process's metrics."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._in = metrics.counter(FRAMES_IN)
+        self._out = metrics.counter(FRAMES_OUT)
+        self._dropped = metrics.counter(FRAMES_DROPPED)
+        self._stale = metrics.counter(STALE_EPOCH)
+
+    def came_in(self) -> None:
+        """A caller's frame arrived."""
+        self._in.add()
+
+    def went_out(self) -> None:
+        """An agent's frame was sent."""
+        self._out.add()
+
+    def dropped(self, why: str) -> None:
+        """A frame was dropped."""
+        self._dropped.add(why)
+        if why == "stale_epoch":
+            self._stale.add()
+
+
+class Line:
+    """One call between its leg and the bus: the `CallerSide` of the one, a listener on the other."""
+
+    def __init__(self, call: Call, desk: Desk) -> None:
+        self.call = call
+        self._desk = desk
+        self._clock = desk.context.clock
+        self._dispatch = desk.dispatch
+        self._audio_subject = ""
+        self._recent = RecentIds()
+        self._subscriptions: list[Subscription] = []
+        self._trace: str | None = None
+
+    # -- from the leg --------------------------------------------------------------------------------
+
+    def hear(self, payload: bytes) -> None:
+        """20 ms of the caller, just arrived."""
+        frame = self.call.hear(payload, self._clock.now_us())
+        if frame is not None:
+            self._dispatch.frame(self._audio_subject, frame)
+
+    def tell(self, signal: Signal) -> None:
+        """Something beside audio, or the fault for which the leg is to be ended."""
+        match signal:
+            case LegStarted():
+                self._desk.context.tasks.spawn(self._open(self.call.begin(signal)), "open")
+            case GatewayError():
+                self.fail(signal)
+            case _:
+                self.publish(self.call.on_signal(signal, self._clock.now_us()))
+
+    def gone(self, reason: EndReason, detail: str) -> None:
+        """The leg is closed."""
+        self.publish(self.call.gone(reason, detail, self._clock.now_us()))
+        self._desk.forget(self)
+        self._desk.context.tasks.spawn(self._leave(), "leave")
+
+    def fail(self, error: GatewayError) -> None:
+        """End the leg for `error`, and count it."""
+        if not self.call.over:
+            self._desk.count_refusal(error)
+            self.publish(self.call.fail(error, self._clock.now_us()))
+
+    # -- opening -------------------------------------------------------------------------------------
+
+    async def _open(self, request: OpenCall) -> None:
+        """Ask the session; a fault in here ends this call and no other."""
+        try:
+            with self._desk.context.tracer.span(Span.CALL_OPEN) as self._trace:
+                await self._accept(await self._ask(request))
+        except GatewayError as error:
+            self.fail(error)
+        except Exception:
+            log.exception("call %s could not be opened", self.call.id)
+            self.fail(InternalFault("this call could not be opened", mend="see the gateway's log"))
+
+    async def _ask(self, request: OpenCall) -> OpenCallReply:
+        try:
+            reply = await self._ask_until_answered(request)
+        except TrunklineError as error:
+            log.warning("session.open failed: %s", error)
+            raise SessionUnavailable(
+                "nobody could say whether this call may be answered", mend="is session_service running?"
+            ) from error
+        if reply.error is not None:
+            raise CallRefused(reply.error)
+        if Role.STT not in reply.workers:
+            raise SessionUnavailable("the session named no stt worker", mend="see session_service's log")
+        return reply
+
+    async def _ask_until_answered(self, request: OpenCall) -> OpenCallReply:
+        """The session's answer; a question that was lost is asked again, and is one to the session."""
+        bus, settings = self._desk.context.bus, self._desk.settings
+        tries = settings.gateway_open_tries
+        while True:
+            try:
+                return await bus.request(
+                    SESSION_OPEN, request, OpenCallReply, timeout_s=settings.gateway_open_timeout_s
+                )
+            except RequestTimeout:
+                tries -= 1
+                if not tries:
+                    raise
+
+    async def _accept(self, reply: OpenCallReply) -> None:
+        """Hear the call's events first, then say that it has started: no answer to that may be missed."""
+        ref = CallRef(reply.tenant or "", self.call.id)
+        tokens = {"tenant": ref.tenant, "call": ref.call}
+        self._audio_subject = CALLER_AUDIO.subject(process=reply.workers[Role.STT], **tokens)
+        bus = self._desk.context.bus
+        if not self.call.over:
+            self._subscriptions.append(await bus.on_events(ref, self.hear_event, _HEARD_EVENTS))
+            answering = await bus.respond(HANG_UP.subject(**tokens), HangUp, CommandReply, self._hang_up)
+            self._subscriptions.append(answering)
+        self.publish(self.call.accept(reply, self._clock.now_us()))
+        for frame in self.call.kept():
+            self._dispatch.frame(self._audio_subject, frame)
+        if self.call.ended:  # while we were subscribing
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """Hear no more of the call. Never from a subscription's own callback: it would cancel itself."""
+        leaving, self._subscriptions = self._subscriptions, []
+        for subscription in leaving:
+            with suppress(nats.errors.Error):  # the connection is gone, and the subscription with it
+                await subscription.unsubscribe()
+
+    # -- from the bus --------------------------------------------------------------------------------
+
+    def play(self, frame: Frame) -> None:
+        """An agent frame."""
+        self.publish(self.call.play(frame, self._clock.now_us()))
+
+    def tick(self) -> None:
+        """Send what is due of the agent's audio."""
+        try:
+            self.publish(self.call.tick(self._clock.now_us()))
+        except Exception:
+            log.exception("playing to call %s failed", self.call.id)
+            self.fail(InternalFault("playing to this call failed", mend="see the gateway's log"))
+
+    async def catch_up(self) -> None:
+        """After a reconnection: what would have ended the call, or is to end it after a reply, is not said
+        again.
+        """
+        if self.call.ref is None:
+            return
+        for channel in (REPLY_COMPLETED, CALL_ENDED):
+            subject = channel.subject(tenant=self.call.ref.tenant, call=self.call.ref.call)
+            event = await last_event(self._desk.context.bus.jetstream, CALLS, subject)
+            if event is not None:
+                await self.hear_event(event)
+
+    async def hear_event(self, event: Event[Any]) -> None:
+        """An event of this call, as another service said it."""
+        if not self._recent.is_new(event.id):
+            return
+        if 0 < event.epoch < self.call.epoch:
+            self._desk.stale_epoch.add()
+            return
+        self.publish(self.call.on_event(event, self._clock.now_us()), cause=event)
+
+    async def _hang_up(self, command: HangUp) -> CommandReply:
+        if self.call.over:
+            raise UnknownCall(f"call {self.call.id} is over already", mend="nothing is left to do")
+        self.publish(self.call.hang_up(command.reason, command.detail, self._clock.now_us()))
+        return CommandReply()
+
+    # -- to the bus ----------------------------------------------------------------------------------
+
+    def publish(self, bodies: list[Message], cause: Event[Any] | None = None) -> None:
+        """Publish what the core said, in order."""
+        for body in bodies:
+            assert self.call.ref is not None
+            self._dispatch.event(Saying(self.call.ref, body, cause, None if cause else self._trace))
+
+
+class Desk:
+    """Every call of this process: where legs connect, and where the bus's frames find theirs."""
+
+    def __init__(self, settings: Settings, context: Context, pace: Pace) -> None:
+        self.settings = settings
+        self.context = context
+        self.meter = Meter(context.metrics)
+        self.dispatch = Dispatch(context.bus, settings.gateway_bus_queue_frames, self.meter.dropped)
+        self.draining = False
+        self.stale_epoch = context.metrics.counter(STALE_EPOCH)
+        self._refused = context.metrics.counter(LEGS_REFUSED)
+        self._pace = pace
+        self._lines: dict[str, Line] = {}
+        context.metrics.gauge(CALLS_HELD, lambda: len(self))
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def connect(self, leg: MediaLeg) -> CallerSide:
+        """A new leg; raises Draining or GatewayFull where none can be taken."""
+        try:
+            self._check_room()
+        except GatewayError as error:
+            self.count_refusal(error)
+            raise
+        clock, settings = self.context.clock, self.settings
+        call = Call(
+            uuid7(clock.now_us() // 1000, self.context.rng),
+            self.context.process,
+            leg,
+            self.meter,
+            self._pace,
+            kept_frames=settings.gateway_opening_audio_ms // FRAME_MS,
+        )
+        line = self._lines[call.id] = Line(call, self)
+        return line
+
+    def _check_room(self) -> None:
+        if self.draining:
+            raise Draining("this gateway is draining", mend="call again; another one answers")
+        capacity = self.settings.gateway_capacity
+        if len(self._lines) >= capacity:
+            raise GatewayFull(
+                f"this gateway holds {capacity} of {capacity} calls",
+                mend="try again later, or raise TRUNKLINE_GATEWAY_CAPACITY",
+            )
+
+    def count_refusal(self, error: GatewayError) -> None:
+        """A leg was refused, or ended for a fault."""
+        self._refused.add(error.counted_as)
+        log.info("leg refused: %s", error)
+
+    def forget(self, line: Line) -> None:
+        """The leg of this call is gone."""
+        self._lines.pop(line.call.id, None)
+
+    async def catch_up(self) -> None:
+        """The bus is back: look in the stream for what it did not carry meanwhile."""
+        for line in list(self._lines.values()):
+            await line.catch_up()
+
+    def on_frame(self, ref: CallRef, frame: Frame) -> None:
+        """An agent frame for one of the calls here."""
+        line = self._lines.get(ref.call)
+        if line is None or line.call.ref != ref:
+            self.meter.dropped("unknown_call")
+        else:
+            line.play(frame)
+
+    def tick(self) -> None:
+        """20 ms have passed."""
+        for line in [line for line in self._lines.values() if line.call.speaking]:
+            line.tick()
+
+    async def beat(self) -> None:
+        """Say that this gateway lives, and which callers are quiet, until cancelled."""
+        while True:
+            if self.context.bus.connected:  # an old heartbeat is worse than none
+                await self.say_alive()
+            await self.context.clock.sleep(self.settings.heartbeat_s)
+
+    async def say_alive(self) -> None:
+        """One heartbeat."""
+        process, now_us = self.context.process, self.context.clock.now_us()
+        heartbeat = Heartbeat(
+            role=Role.GATEWAY,
+            process=process,
+            at_us=now_us,
+            calls=len(self._lines),
+            capacity=self.settings.gateway_capacity,
+            draining=self.draining,
+            quiet_ms=self._quiet_ms(now_us),
+        )
+        with suppress(nats.errors.Error):
+            await self.context.bus.publish(
+                HEARTBEAT.subject(role=Role.GATEWAY.value, process=process), heartbeat
+            )
+
+    def _quiet_ms(self, now_us: int) -> dict[str, int]:
+        quiet = {call_id: line.call.quiet_us(now_us) // 1000 for call_id, line in self._lines.items()}
+        return {call_id: ms for call_id, ms in quiet.items() if ms >= self.settings.gateway_quiet_after_ms}
+
+    async def hang_up_all(self, reason: EndReason, timeout_s: float) -> None:
+        """End every call that is still here; returns when their legs are gone, or after `timeout_s`."""
+        clock = self.context.clock
+        for line in list(self._lines.values()):
+            line.publish(line.call.hang_up(reason, "the gateway stops", clock.now_us()))
+        await self.dispatch.flush()
+        deadline_s = clock.monotonic_s() + timeout_s
+        while self._lines and clock.monotonic_s() < deadline_s:
+            await clock.sleep(0.02)

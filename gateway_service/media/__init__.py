@@ -1,0 +1,1 @@
+"""Legs by protocol, one file each, behind the ports of the gateway."""

@@ -1,0 +1,39 @@
+"""What can be set about the gateway: where it listens, how much it holds, how it paces."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from runtime.settings import ProcessSettings
+
+
+class Settings(ProcessSettings):
+    """The gateway's own settings, beside those of every process."""
+
+    gateway_host: str = "127.0.0.1"
+    gateway_port: Annotated[int, Field(ge=0, le=65_535, description="0 takes a free port")] = 8080
+    gateway_capacity: Annotated[int, Field(ge=1, description="sockets held at once")] = 300
+
+    gateway_max_message_bytes: Annotated[int, Field(ge=1024, le=1_048_576)] = 65_536
+    # From the socket's opening to `start`; then for session.open to answer, in each of so many tries.
+    gateway_start_timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    gateway_open_timeout_s: Annotated[float, Field(gt=0)] = 3.0
+    gateway_open_tries: Annotated[int, Field(ge=1)] = 2
+    # What the caller says before the call is open is kept, up to this much.
+    gateway_opening_audio_ms: Annotated[int, Field(ge=20)] = 3_000
+    # Unsent audio of one caller who reads slowly, in the kernel and, once more, in the process.
+    gateway_write_buffer_bytes: Annotated[int, Field(ge=4096)] = 32_768
+    # Caller frames of all calls on their way to the bus.
+    gateway_bus_queue_frames: Annotated[int, Field(ge=1)] = 2_000
+
+    gateway_playout_lead_ms: Annotated[int, Field(ge=20, le=500)] = 60
+    gateway_playout_limit_s: Annotated[float, Field(gt=0)] = 30.0
+    gateway_mark_every_ms: Annotated[int, Field(ge=100)] = 300
+    # How long after its end by the clock a reply's last mark is waited for.
+    gateway_mark_grace_ms: Annotated[int, Field(ge=0)] = 2_000
+    # A reply whose text is complete and whose audio stays away is given up.
+    gateway_starved_after_ms: Annotated[int, Field(ge=100)] = 5_000
+    # A caller without media for this long is named in the heartbeat.
+    gateway_quiet_after_ms: Annotated[int, Field(ge=100)] = 2_000

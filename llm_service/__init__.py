@@ -1,0 +1,1 @@
+"""Holds the conversation of each call: what the caller said in, speakable sentences out."""

@@ -1,0 +1,4 @@
+from llm_service.app import SERVICE
+from runtime.process import run
+
+run(SERVICE)

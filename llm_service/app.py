@@ -1,0 +1,67 @@
+"""Wires the llm service."""
+
+from __future__ import annotations
+
+from contracts.messages import Role
+from llm_service.engines import ENGINES, Means
+from llm_service.handlers import DialogueHolder
+from llm_service.pool import EnginePool
+from llm_service.settings import Settings
+from models.hub import HuggingFaceHub
+from models.store import ModelStore
+from runtime.process import Context, Service
+from runtime.tasks import TaskOwner
+from runtime.worker import Worker
+
+
+class LlmApp:
+    """The running service."""
+
+    def __init__(self, settings: Settings, context: Context) -> None:
+        self._settings = settings
+        home = settings.home / "models"
+        models = ModelStore(home, HuggingFaceHub(home / "hub"))
+        self._pool = EnginePool(settings, ENGINES, Means(models, context.clock), context.rng)
+        self._replies = TaskOwner(f"{context.process}:calls")  # one that fails must not end the process
+        holder = DialogueHolder(
+            self._pool,
+            self._replies,
+            bus=context.bus,
+            clock=context.clock,
+            metrics=context.metrics,
+            tracer=context.tracer,
+        )
+        self._worker = Worker(
+            Role.LLM,
+            context.process,
+            settings.llm_capacity,
+            holder,
+            bus=context.bus,
+            clock=context.clock,
+            metrics=context.metrics,
+            tasks=context.tasks,
+            heartbeat_s=settings.heartbeat_s,
+        )
+
+    async def start(self) -> None:
+        """Load the engines that most assistants use, then take calls."""
+        await self._pool.preload(self._settings.llm_preload)
+        await self._worker.start()
+
+    async def drain(self) -> None:
+        """Take no new calls; returns when the last one is over."""
+        await self._worker.drain()
+
+    async def stop(self) -> None:
+        """Let go of every call, then of the engines."""
+        await self._worker.stop()
+        await self._replies.close()
+        await self._pool.close()
+
+
+def build(settings: Settings, context: Context) -> LlmApp:
+    """The service, not started."""
+    return LlmApp(settings, context)
+
+
+SERVICE = Service("llm", Settings, build)

@@ -1,0 +1,150 @@
+"""The connection to NATS: how every client of a process opens one, and who is told what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import nats.errors
+from nats.aio.client import Client
+
+from contracts.permissions import inbox_prefix
+from runtime.errors import BusUnavailable, SettingsError
+from runtime.settings import ProcessSettings
+
+log = logging.getLogger(__name__)
+
+_DROPS_A_LINE = 1000
+
+
+def connection_options(settings: ProcessSettings, name: str) -> dict[str, Any]:
+    """The connection settings that every client of this process uses, raw or FastStream."""
+    options: dict[str, Any] = {
+        "servers": [url.strip() for url in settings.nats_url.split(",")],
+        "name": name,
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": 0.2,
+        "ping_interval": 5,
+        "max_outstanding_pings": 2,
+        "connect_timeout": 2,
+    }
+    if settings.nats_user:
+        options |= {"user": settings.nats_user, "password": settings.nats_password}
+    if user := _user(settings):
+        options["inbox_prefix"] = inbox_prefix(user)
+    return options
+
+
+def _user(settings: ProcessSettings) -> str:
+    """Who we are to NATS: named on its own, or within the address as in `nats://user:password@host`."""
+    return settings.nats_user or urlsplit(settings.nats_url.split(",")[0].strip()).username or ""
+
+
+class Connection(Client):
+    """nats-py's client, which tells those who asked that it is back, closed for good, or dropping messages.
+
+    Each complaint of the client is logged once, however often it is repeated.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.when_reconnected: list[Callable[[], None]] = []
+        self.when_closed: list[Callable[[], None]] = []
+        self.when_dropped: list[Callable[[str], None]] = []
+        self.last_complaint = ""
+        self._drops = 0
+        self._opened = False
+
+    async def open(self, options: dict[str, Any], user: str) -> None:
+        """Connect, however long it takes; raises SettingsError where the server refuses `user`."""
+        self._user = user
+        await self.connect(
+            **options,
+            allow_reconnect=True,
+            error_cb=self._complain,
+            reconnected_cb=self._tell_reconnected,
+            closed_cb=self._tell_closed,
+        )
+        self._opened = True
+
+    async def _complain(self, error: Exception) -> None:
+        text = str(error) or type(error).__name__
+        if isinstance(error, nats.errors.SlowConsumerError):
+            self._dropped(error.subject)
+        elif text != self.last_complaint:
+            self.last_complaint = text
+            log.warning("NATS: %s", text)
+        if not self._opened and "authorization" in text.lower():
+            raise SettingsError(
+                f"NATS refuses user {self._user!r}: {text}",
+                mend="correct TRUNKLINE_NATS_USER and TRUNKLINE_NATS_PASSWORD",
+            )
+
+    def _dropped(self, subject: str) -> None:
+        if self._drops % _DROPS_A_LINE == 0:
+            log.error("messages come in faster than they are handled; dropped one on %s", subject)
+        self._drops += 1
+        for tell in self.when_dropped:
+            tell(subject)
+
+    async def _tell_reconnected(self) -> None:
+        self.last_complaint = ""
+        log.warning("connected to NATS again")
+        for tell in self.when_reconnected:
+            tell()
+
+    async def _tell_closed(self) -> None:
+        for tell in self.when_closed:
+            tell()
+
+
+async def connect(settings: ProcessSettings, name: str) -> Connection:
+    """A connection to NATS, tried until `nats_connect_timeout_s`.
+
+    Raises BusUnavailable after that, and SettingsError at once for an address that is none and for
+    credentials that are refused.
+    """
+    connection = Connection()
+    where = _without_password(settings.nats_url)
+    try:
+        async with asyncio.timeout(settings.nats_connect_timeout_s):
+            await connection.open(connection_options(settings, name), _user(settings))
+    except TimeoutError as error:
+        await _abandon(connection)
+        raise BusUnavailable(
+            f"no NATS server answers at {where} within {settings.nats_connect_timeout_s:g} s"
+            f" ({connection.last_complaint or 'it says nothing'})",
+            mend="start it, or set TRUNKLINE_NATS_URL",
+        ) from error
+    except nats.errors.Error as error:
+        raise SettingsError(f"TRUNKLINE_NATS_URL={where!r}: {error}", mend="use nats://host:port") from error
+    except BaseException:
+        await _abandon(connection)
+        raise
+    return connection
+
+
+async def taken_in(client: Client) -> None:
+    """Return once the server has taken in all that was sent and subscribed to; raises BusUnavailable.
+
+    nats-py sends the ping of a flush ahead of what waits in its buffer; that of a second one follows it.
+    """
+    try:
+        await client.flush()
+        await client.flush()
+    except nats.errors.Error as error:
+        raise BusUnavailable(f"NATS does not answer: {error}", mend="is NATS running?") from error
+
+
+async def _abandon(connection: Connection) -> None:
+    with suppress(nats.errors.Error, OSError):
+        await connection.close()
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"//[^@/,]*@", "//", url)

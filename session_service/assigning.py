@@ -1,0 +1,104 @@
+"""Finding workers that take a call. Speaks to them through the Floor port only."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from contracts.errors import TrunklineError
+from contracts.messages import Role
+from runtime.clock import Clock
+from session_service.call import Call
+from session_service.errors import NoWorker, PlatformFull
+from session_service.ports import Floor
+from session_service.roster import WORKER_ROLES, Roster
+
+log = logging.getLogger(__name__)
+
+
+class Assigner:
+    """Picks a worker of every role, hands the call over, and replaces who does not take it.
+
+    Each round of asking is an epoch, in which all workers are told who the others are: a worker that was
+    only slow and takes the call late is not listened to.
+    """
+
+    def __init__(self, roster: Roster, floor: Floor, clock: Clock, tries: int) -> None:
+        self._roster = roster
+        self._floor = floor
+        self._clock = clock
+        self._tries = tries
+
+    async def assign(self, call: Call) -> None:
+        """Return once a worker of every role has the call; raises NoWorker or PlatformFull.
+
+        Whatever comes of it, `call.workers` are those to be let go of later.
+        """
+        self._pick(call)
+        tried: dict[Role, set[str]] = {role: set() for role in WORKER_ROLES}
+        for left in reversed(range(self._tries)):
+            failures = await self._ask(call)
+            if not failures:
+                return
+            for role, error in failures.items():
+                log.warning("%s did not take %s: %s", call.workers[role], call.id, error)
+                if not left or not error.retryable:
+                    raise _nobody_took_it(role, error) from error
+            for role, error in failures.items():
+                tried[role].add(call.workers[role])
+                await self._replace(call, role, tried[role], error)
+            call.epoch += 1
+
+    def hold(self, call: Call) -> None:
+        """The workers of a call that was assigned before this process started."""
+        for process in call.workers.values():
+            self._roster.took(process)
+
+    def free(self, call: Call) -> None:
+        """The call takes up no room any more."""
+        for process in call.workers.values():
+            self._roster.let_go(process)
+
+    async def release(self, call: Call) -> None:
+        """Tell the workers to let go; does not wait for them."""
+        for role, process in call.workers.items():
+            await self._floor.release(role, process, call.ref, call.epoch)
+
+    def _pick(self, call: Call) -> None:
+        now_s = self._clock.monotonic_s()
+        for role in WORKER_ROLES:
+            call.workers[role] = self._roster.pick(role, now_s)
+            self._roster.took(call.workers[role])
+
+    async def _ask(self, call: Call) -> dict[Role, TrunklineError]:
+        """Ask all workers at once and wait for every answer; who did not take the call, and why."""
+        assignment = call.assignment()
+        answers = await asyncio.gather(
+            *(self._floor.assign(role, call.workers[role], assignment) for role in WORKER_ROLES),
+            return_exceptions=True,
+        )
+        failures: dict[Role, TrunklineError] = {}
+        for role, answer in zip(WORKER_ROLES, answers, strict=True):
+            if isinstance(answer, TrunklineError):
+                failures[role] = answer
+            elif isinstance(answer, BaseException):
+                raise answer
+        return failures
+
+    async def _replace(self, call: Call, role: Role, tried: set[str], error: TrunklineError) -> None:
+        process = call.workers[role]
+        self._roster.doubt(role, process)
+        try:
+            replacement = self._roster.pick(role, self._clock.monotonic_s(), avoid=tried)
+        except (NoWorker, PlatformFull):
+            raise _nobody_took_it(role, error) from error
+        self._roster.let_go(process)
+        self._roster.took(replacement)
+        call.workers[role] = replacement
+        await self._floor.release(role, process, call.ref, call.epoch)  # it may be taking the call right now
+
+
+def _nobody_took_it(role: Role, error: TrunklineError) -> NoWorker:
+    return NoWorker(
+        f"no {role} worker took the call: {error.message}", mend=error.mend, retryable=error.retryable
+    )

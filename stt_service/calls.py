@@ -1,0 +1,157 @@
+"""One call that this process holds: its frames in, what recognition makes of them out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from contracts.errors import TrunklineError
+from contracts.frames import Frame
+from contracts.messages import EngineFailed, Message
+from runtime.tasks import TaskOwner
+from stt_service.actions import Abandon, Action, Decode, Publish, Purpose, Understood
+from stt_service.chain import Chain
+from stt_service.ports import Samples
+from stt_service.recognition import Recognition
+from stt_service.turns import TurnState
+
+log = logging.getLogger(__name__)
+
+OpenSpan = Callable[[int], AbstractContextManager[str | None]]
+"""Opens the span of recognizing one turn, by its number, and yields its traceparent, if it has one."""
+
+
+class Teller(Protocol):
+    """Where what is to be said of a call goes; nothing here waits."""
+
+    def publish(self, body: Message, trace: str | None) -> None:
+        """An event of the call, in the order in which they are handed in."""
+        ...
+
+    def dropped(self, why: str, frames: int = 1) -> None:
+        """Frames that will not be heard."""
+        ...
+
+    def rejected(self, where: str, error: TrunklineError) -> None:
+        """Something that could not be used."""
+        ...
+
+
+class HeldCall:
+    """An ear of the detection loop, and the owner of the call's decodes.
+
+    `engines` is the assistant's chain. `accept` only appends: a frame is decoded when the detection loop
+    next asks for a window.
+    """
+
+    def __init__(
+        self,
+        recognition: Recognition,
+        engines: Sequence[str],
+        teller: Teller,
+        *,
+        chain: Chain,
+        tasks: TaskOwner,
+        open_span: OpenSpan,
+        queue_frames: int,
+    ) -> None:
+        self._recognition = recognition
+        self._engines = tuple(engines)
+        self._teller = teller
+        self._chain = chain
+        self._tasks = tasks
+        self._open_span = open_span
+        self._queue_frames = queue_frames
+        self._frames: deque[Frame] = deque()
+        self._decodes: dict[int, asyncio.Task[None]] = {}
+        self._trace: str | None = None
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether a turn is open."""
+        return self._recognition.state is not TurnState.QUIET
+
+    def accept(self, frame: Frame) -> None:
+        """Put a frame where it will be heard; with the queue full the oldest one gives way."""
+        if len(self._frames) >= self._queue_frames:
+            self._frames.popleft()
+            self._teller.dropped("queue_full")
+        self._frames.append(frame)
+
+    def starve(self, ms: int) -> None:
+        """No frame has come for this long."""
+        self._recognition.starve(ms)
+
+    def renumber(self) -> None:
+        """Whoever sends from now on counts anew; what waits was sent before."""
+        self._hear_waiting()
+        self._recognition.renumber()
+
+    def next_window(self) -> Samples | None:
+        """The next window to be judged, if one is complete."""
+        self._hear_waiting()
+        return self._recognition.next_window()
+
+    def judged(self, probability: float) -> None:
+        """The detector's verdict on the oldest window handed out. Never raises: other calls come after."""
+        try:
+            self._do(self._recognition.judge(probability))
+        except TrunklineError as error:
+            self._teller.rejected("verdict", error)
+
+    def close(self) -> None:
+        """Nobody waits for this call's decodes any more."""
+        for decoding in self._decodes.values():
+            decoding.cancel()
+
+    def _hear_waiting(self) -> None:
+        while self._frames:
+            try:
+                arrival = self._recognition.hear(self._frames.popleft())
+            except TrunklineError as error:
+                self._teller.rejected("audio", error)
+                continue
+            if arrival.late:
+                self._teller.dropped("late")
+            if arrival.lost:
+                self._teller.dropped("lost", arrival.lost)
+
+    def _do(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            match action:
+                case Publish(body):
+                    self._teller.publish(body, self._trace)
+                case Decode():
+                    self._decodes[action.id] = self._tasks.spawn(self._write_down(action), "decode")
+                case Abandon(decode):
+                    if (abandoned := self._decodes.pop(decode, None)) is not None:
+                        abandoned.cancel()
+
+    async def _write_down(self, decode: Decode) -> None:
+        try:
+            if decode.purpose is Purpose.PARTIAL:
+                understood = await self._chain.glance(decode.segment, self._engines)
+            else:
+                with self._open_span(decode.turn) as self._trace:
+                    understood = await self._chain.write_down(
+                        decode.segment, self._engines, self._engine_failed
+                    )
+        finally:
+            self._decodes.pop(decode.id, None)
+        self._told(decode, understood)
+
+    def _told(self, decode: Decode, understood: Understood | None) -> None:
+        try:
+            if understood is None:
+                self._do(self._recognition.failed(decode.id))
+            else:
+                self._do(self._recognition.understood(decode.id, understood))
+        except TrunklineError as error:
+            self._teller.rejected("transcript", error)
+
+    def _engine_failed(self, body: EngineFailed) -> None:
+        self._teller.publish(body, self._trace)

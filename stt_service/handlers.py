@@ -1,0 +1,189 @@
+"""From the bus to the calls of this process and back: no decisions here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import nats.errors
+
+from contracts.errors import TrunklineError
+from contracts.frames import Frame
+from contracts.identities import CallRef
+from contracts.messages import Assign, EngineFailed, Event, Message, SpeechStarted, Stage, TurnEnded
+from contracts.telemetry import ENGINE_FAILURES, FRAMES_DROPPED, FRAMES_IN, STAGE_SECONDS, STALE_EPOCH
+from runtime.bus import Bus
+from runtime.clock import Clock
+from runtime.telemetry import Metrics
+from stt_service.batching import DetectionLoop
+from stt_service.calls import HeldCall, Teller
+from stt_service.engines import detector_for
+from stt_service.pool import DetectorPool, EnginePool
+
+log = logging.getLogger(__name__)
+
+
+class Mouth:
+    """Publishes for every call, one event after the other, so that none overtakes another."""
+
+    def __init__(self, bus: Bus, metrics: Metrics) -> None:
+        self._bus = bus
+        self._waiting: asyncio.Queue[tuple[BusTeller, Message, str | None]] = asyncio.Queue()
+        self._dropped = metrics.counter(FRAMES_DROPPED)
+        self._failures = metrics.counter(ENGINE_FAILURES)
+        self._seconds = metrics.histogram(STAGE_SECONDS)
+
+    def teller(self, assign: Assign) -> BusTeller:
+        """The Teller of one call."""
+        return BusTeller(self, CallRef(assign.tenant, assign.call), assign.epoch)
+
+    def say(self, teller: BusTeller, body: Message, trace: str | None) -> None:
+        """Publish in turn."""
+        self._waiting.put_nowait((teller, body, trace))
+
+    def dropped(self, why: str, frames: int) -> None:
+        """Count frames that will not be heard."""
+        self._dropped.add(why, by=frames)
+
+    def rejected(self, where: str, error: TrunklineError) -> None:
+        """Count and log what could not be used."""
+        self._bus.reject(where, error)
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        while True:
+            teller, body, trace = await self._waiting.get()
+            if not teller.closed:
+                await self._publish(teller, body, trace)
+
+    async def _publish(self, teller: BusTeller, body: Message, trace: str | None) -> None:
+        match body:
+            case TurnEnded():
+                self._seconds(body.decode_ms / 1000, Stage.STT, body.engine)
+            case EngineFailed():
+                self._failures.add(Stage.STT, body.engine, body.code)
+            case _:
+                pass
+        try:
+            event = await self._bus.publish_event(
+                teller.ref, body, cause=teller.speech, epoch=teller.epoch, trace=trace
+            )
+        except (TrunklineError, nats.errors.Error) as error:
+            log.error("%s of %s could not be published: %s", type(body).__name__, teller.ref.call, error)
+            return
+        if isinstance(body, SpeechStarted):
+            teller.speech = event
+
+
+@dataclass(eq=False, slots=True)
+class BusTeller:
+    """The Teller port over the bus. `speech` is the event that everything in a turn follows from."""
+
+    mouth: Mouth
+    ref: CallRef
+    epoch: int
+    speech: Event[Any] | None = None
+    closed: bool = False
+
+    def publish(self, body: Message, trace: str | None) -> None:
+        """Behind all that was handed in before."""
+        self.mouth.say(self, body, trace)
+
+    def dropped(self, why: str, frames: int = 1) -> None:
+        """To the metrics."""
+        self.mouth.dropped(why, frames)
+
+    def rejected(self, where: str, error: TrunklineError) -> None:
+        """To the metrics and the log."""
+        self.mouth.rejected(where, error)
+
+
+NewCall = Callable[[Assign, DetectionLoop, Teller], HeldCall]
+
+
+@dataclass(eq=False, slots=True)
+class _Held:
+    call: HeldCall
+    loop: DetectionLoop
+    teller: BusTeller
+    heard_s: float
+
+
+class Handlers:
+    """The calls of this process: taken, fed with frames, dropped."""
+
+    def __init__(
+        self,
+        engines: EnginePool,
+        detectors: DetectorPool,
+        mouth: Mouth,
+        *,
+        new_call: NewCall,
+        clock: Clock,
+        metrics: Metrics,
+        starved_s: float,
+    ) -> None:
+        self._engines = engines
+        self._detectors = detectors
+        self._mouth = mouth
+        self._new_call = new_call
+        self._clock = clock
+        self._starved_s = starved_s
+        self._calls: dict[CallRef, _Held] = {}
+        self._frames = metrics.counter(FRAMES_IN)
+        self._dropped = metrics.counter(FRAMES_DROPPED)
+        self._stale = metrics.counter(STALE_EPOCH)
+
+    async def take(self, assign: Assign) -> None:
+        """Begin to listen, or go on in a newer epoch. Raises UnknownEngine, EngineMissing or a ModelError."""
+        ref = CallRef(assign.tenant, assign.call)
+        held = self._calls.get(ref)
+        if held is not None:
+            if assign.epoch > held.teller.epoch:
+                held.teller.epoch = assign.epoch
+                held.call.renumber()
+            return
+        names = assign.assistant.engines.stt
+        await self._engines.require_one_of(names)
+        loop = await self._detectors.get(detector_for(names[0]))
+        teller = self._mouth.teller(assign)
+        call = self._new_call(assign, loop, teller)
+        loop.add(call)
+        self._calls[ref] = _Held(call, loop, teller, self._clock.monotonic_s())
+
+    async def on_event(self, event: Event[Any]) -> None:
+        """Nothing that others say changes what the caller says."""
+
+    async def drop(self, ref: CallRef) -> None:
+        """Stop listening. An open turn is left without an end: call.ended, or the next worker, is its end."""
+        held = self._calls.pop(ref, None)
+        if held is not None:
+            held.teller.closed = True
+            held.loop.remove(held.call)
+            held.call.close()
+
+    def on_frame(self, ref: CallRef, frame: Frame) -> None:
+        """A frame of the caller: appended, or counted as dropped."""
+        self._frames.add()
+        held = self._calls.get(ref)
+        if held is None:
+            self._dropped.add("unknown_call")
+        elif frame.epoch < held.teller.epoch:
+            self._stale.add()
+        else:
+            held.heard_s = self._clock.monotonic_s()
+            held.call.accept(frame)
+            held.loop.wake(held.call)
+
+    def pass_time(self) -> None:
+        """Let silence pass in turns whose caller's frames have stopped coming."""
+        now_s = self._clock.monotonic_s()
+        for held in self._calls.values():
+            missing_s = now_s - held.heard_s
+            if missing_s >= self._starved_s and held.call.in_turn:
+                held.heard_s = now_s
+                held.call.starve(round(missing_s * 1000))
+                held.loop.wake(held.call)

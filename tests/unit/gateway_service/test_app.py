@@ -1,0 +1,80 @@
+"""Start, drain and stop of the gateway as a process part."""
+
+import asyncio
+import socket
+import sys
+
+import pytest
+
+from contracts.errors import ErrorCode
+from contracts.messages import EndReason
+from gateway_service.app import SERVICE, build
+from gateway_service.settings import Settings
+from runtime.errors import PortInUse
+from tests.support.context import service_context
+from tests.support.waiting import eventually
+from tests.unit.gateway_service.stand import Caller, gateway_stand
+
+
+@pytest.fixture
+def taken_port():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+async def test_a_port_in_use_is_named_with_the_setting_that_mends_it(nats_url, taken_port):
+    settings = Settings(nats_url=nats_url, gateway_port=taken_port)
+    async with service_context(settings, "gateway") as context:
+        app = build(settings, context)
+        with pytest.raises(PortInUse, match=f"127.0.0.1:{taken_port}: .*TRUNKLINE_GATEWAY_PORT") as caught:
+            await app.start()
+        await app.stop()
+    assert caught.value.code is ErrorCode.BAD_CONFIGURATION
+
+
+async def test_the_process_exits_with_1_and_one_line_when_the_port_is_in_use(nats_url, taken_port):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        SERVICE.name + "_service",
+        env={"TRUNKLINE_NATS_URL": nats_url, "TRUNKLINE_GATEWAY_PORT": str(taken_port)},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, stderr = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 1
+    last = stderr.decode().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert f":{taken_port}" in last
+    assert "Traceback" not in stderr.decode()
+
+
+async def test_a_draining_gateway_refuses_newcomers_and_waits_for_its_calls(nats_url):
+    async with gateway_stand(nats_url) as stand, Caller.at(stand.app.url) as caller:
+        ref = await stand.call(caller)
+        draining = asyncio.create_task(stand.app.drain())
+        await eventually(lambda: stand.beats and stand.beats[-1].draining, "a heartbeat that says so")
+        async with Caller.at(stand.app.url) as newcomer:
+            code, reason = await newcomer.closed()
+            assert code == 1012
+            assert "draining" in reason
+        assert not draining.done()
+        await stand.hang_up(ref)
+        await asyncio.wait_for(draining, 5)
+        assert caller.code == 1000
+
+
+async def test_a_gateway_that_stops_tells_its_callers_and_the_bus(nats_url):
+    async with gateway_stand(nats_url) as stand, Caller.at(stand.app.url) as caller:
+        await stand.call(caller)
+        await stand.app.stop()
+        assert await caller.closed() == (1012, "drained")
+        assert (await stand.ended()).reason is EndReason.DRAINED
+
+
+async def test_it_is_ready_while_it_listens(nats_url):
+    async with gateway_stand(nats_url) as stand:
+        assert stand.gateway.health.missing() == []
+        await stand.app.stop()
+        assert stand.gateway.health.missing() == ["media"]

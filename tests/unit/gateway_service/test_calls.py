@@ -1,0 +1,465 @@
+"""One call's life in virtual time, from the leg's start to its end: what is published, and when."""
+
+from dataclasses import dataclass, field
+from random import Random
+
+import pytest
+
+from contracts.examples.practice import CALL, RECEPTION
+from contracts.frames import Codec, Frame
+from contracts.identities import uuid7
+from contracts.messages import (
+    CallEnded,
+    CallStarted,
+    DtmfReceived,
+    EndReason,
+    Event,
+    LegEnded,
+    Next,
+    OpenCall,
+    OpenCallReply,
+    Outcome,
+    PlayoutEnded,
+    PlayoutStarted,
+    ReplyCompleted,
+    Role,
+    SpeechStarted,
+    TurnEnded,
+)
+from gateway_service.call_states import State
+from gateway_service.calls import Call
+from gateway_service.errors import BadMessage, OutOfOrder
+from gateway_service.playout import Pace
+from gateway_service.ports import DigitPressed, HungUp, LegStarted, MarkPlayed
+from tests.unit.gateway_service.agent_audio import FRAME_US, frame, payload, sentence, whole_reply
+
+START_US = 1_000_000_000
+STARTED = LegStarted("CA1", "+15550100", "+15550142", "twilio")
+ACCEPTED = OpenCallReply(
+    tenant=CALL.tenant,
+    epoch=3,
+    number="+15550100",
+    workers={Role.STT: "stt-1", Role.LLM: "llm-1", Role.TTS: "tts-1"},
+    assistant=RECEPTION,
+)
+SOUND = b"\x7f" * 160
+
+
+@dataclass
+class RecordingLeg:
+    """A leg that keeps what it was told; `full` is a caller who does not read."""
+
+    sent: list[tuple[bytes, str | None]] = field(default_factory=list)
+    cleared: int = 0
+    closed: list[tuple[int, str]] = field(default_factory=list)
+    full: bool = False
+
+    def send_audio(self, payload: bytes, mark: str | None) -> bool:
+        if not self.full:
+            self.sent.append((payload, mark))
+        return not self.full
+
+    def clear(self) -> None:
+        self.cleared += 1
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed.append((code, reason))
+
+
+@dataclass
+class Counts:
+    """A meter."""
+
+    frames_in: int = 0
+    out: int = 0
+    why: list[str] = field(default_factory=list)
+
+    def came_in(self) -> None:
+        self.frames_in += 1
+
+    def went_out(self) -> None:
+        self.out += 1
+
+    def dropped(self, why: str) -> None:
+        self.why.append(why)
+
+
+@dataclass
+class Stand:
+    """A call, its leg and the time."""
+
+    leg: RecordingLeg = field(default_factory=RecordingLeg)
+    meter: Counts = field(default_factory=Counts)
+    now_us: int = START_US
+
+    def __post_init__(self) -> None:
+        self.call = Call(CALL.call, "gateway-1", self.leg, self.meter, Pace(), kept_frames=5)
+
+    def talk(self, **changes):
+        self.call.begin(STARTED)
+        return self.call.accept(ACCEPTED.model_copy(update=changes), self.now_us)
+
+    def tick(self, ticks):
+        told = []
+        for _ in range(ticks):
+            self.now_us += FRAME_US
+            told += self.call.tick(self.now_us)
+        return told
+
+    def play(self, frames):
+        return [body for one in frames for body in self.call.play(one, self.now_us)]
+
+    def event(self, body, epoch=3):
+        event = Event(
+            id=uuid7(START_US, Random(1)),
+            v=1,
+            at_us=self.now_us,
+            tenant=CALL.tenant,
+            call=CALL.call,
+            epoch=epoch,
+            body=body,
+        )
+        return self.call.on_event(event, self.now_us)
+
+
+def speech(turn):
+    return SpeechStarted(turn=turn, started_us=0, detected_us=0)
+
+
+def completed(reply, outcome=Outcome.DONE, sentences=1, then=Next.LISTEN):
+    return ReplyCompleted(
+        reply=reply,
+        turn=1,
+        outcome=outcome,
+        sentences=sentences,
+        engine="faq",
+        first_sentence_ms=1,
+        total_ms=1,
+        then=then,
+    )
+
+
+@pytest.fixture
+def stand():
+    return Stand()
+
+
+@pytest.fixture
+def talking():
+    stand = Stand()
+    stand.talk(epoch=1)
+    return stand
+
+
+# -- opening -----------------------------------------------------------------------------------------
+
+
+def test_a_start_becomes_a_question_to_the_session(stand):
+    assert stand.call.begin(STARTED) == OpenCall(
+        call=CALL.call, called="+15550100", caller="+15550142", carrier_call_id="CA1", gateway="gateway-1"
+    )
+    assert stand.call.state is State.OPENING
+
+
+def test_an_accepted_call_has_started(stand):
+    assert stand.talk() == [
+        CallStarted(
+            called="+15550100",
+            caller="+15550142",
+            carrier_call_id="CA1",
+            protocol="twilio",
+            gateway="gateway-1",
+            assistant=RECEPTION.id,
+            language=RECEPTION.language,
+        )
+    ]
+    assert stand.call.ref == CALL
+
+
+def test_a_second_start_is_out_of_order(talking):
+    with pytest.raises(OutOfOrder):
+        talking.call.begin(STARTED)
+
+
+@pytest.mark.parametrize("signal", [DigitPressed("1"), MarkPlayed("1.0.20")])
+def test_a_key_or_a_mark_before_the_start_is_out_of_order(stand, signal):
+    with pytest.raises(OutOfOrder):
+        stand.call.on_signal(signal, START_US)
+
+
+def test_media_before_the_start_is_out_of_order(stand):
+    with pytest.raises(OutOfOrder, match="media before start"):
+        stand.call.hear(SOUND, START_US)
+
+
+def test_what_is_said_while_opening_is_kept_the_newest_first_to_stay(stand):
+    stand.call.begin(STARTED)
+    for number in range(8):
+        assert stand.call.hear(payload(number), START_US + number) is None
+    stand.call.accept(ACCEPTED, START_US + 100)
+    kept = stand.call.kept()
+    assert [(one.sequence, one.at_us, one.payload) for one in kept] == [
+        (n - 2, START_US + n, payload(n)) for n in range(3, 8)
+    ]
+    assert stand.meter.why == ["opening"] * 3
+    assert stand.call.kept() == []
+
+
+def test_keys_pressed_while_opening_are_told_after_the_start(stand):
+    stand.call.begin(STARTED)
+    assert stand.call.on_signal(DigitPressed("4"), START_US) == []
+    assert stand.call.accept(ACCEPTED, START_US)[1:] == [DtmfReceived(digit_pii="4")]
+
+
+def test_a_caller_who_leaves_while_opening_is_told_of_when_the_session_accepts(stand):
+    stand.call.begin(STARTED)
+    assert stand.call.gone(EndReason.CALLER_HUNG_UP, "", START_US) == []
+    (ended,) = stand.call.accept(ACCEPTED, START_US)
+    assert isinstance(ended, LegEnded)
+    assert ended.reason is EndReason.CALLER_HUNG_UP
+    assert stand.call.ref == CALL
+
+
+def test_a_refused_call_is_closed_with_the_reason_and_nothing_is_published(stand):
+    stand.call.begin(STARTED)
+    assert stand.call.fail(BadMessage("no", mend="yes"), START_US) == []
+    assert stand.leg.closed == [(1007, "no (yes)")]
+    assert stand.call.gone(EndReason.CALLER_HUNG_UP, "", START_US) == []
+    assert stand.call.state is State.ENDED
+
+
+# -- talking -----------------------------------------------------------------------------------------
+
+
+def test_the_callers_frames_are_numbered_and_stamped(stand):
+    stand.talk()
+    first = stand.call.hear(SOUND, START_US + 7)
+    second = stand.call.hear(SOUND, START_US + 20_007)
+    assert first == Frame(Codec.MULAW, 8000, 1, START_US + 7, SOUND, epoch=3)
+    assert (second.sequence, second.at_us) == (2, START_US + 20_007)
+    assert stand.meter.frames_in == 2
+
+
+def test_a_key_is_told(talking):
+    assert talking.call.on_signal(DigitPressed("#"), START_US) == [DtmfReceived(digit_pii="#")]
+
+
+def test_the_first_frame_leaves_as_it_comes_and_is_told(talking):
+    told = talking.play(sentence(1, 0, 400))
+    assert told == [PlayoutStarted(reply=1, first_frame_us=START_US)]
+    assert [sound for sound, _ in talking.leg.sent] == [payload(0), payload(1), payload(2)]
+
+
+def test_a_reply_that_was_heard_is_told(talking):
+    talking.play(whole_reply(1, 400))
+    told = talking.tick(30)
+    assert [type(body) for body in told] == [PlayoutEnded]
+    assert talking.meter.out == 20
+    assert not talking.call.speaking
+
+
+def test_marks_say_when_a_reply_was_heard(talking):
+    talking.play(whole_reply(1, 320))
+    talking.tick(3)
+    (name,) = [mark for _, mark in talking.leg.sent if mark] or [None]
+    talking.tick(10)
+    marks = [mark for _, mark in talking.leg.sent if mark]
+    assert name is None
+    assert marks == ["1.0.300", "1.0.320"]
+    talking.call.on_signal(MarkPlayed(marks[0]), talking.now_us)
+    assert talking.tick(10) == []  # this caller echoes marks, so the last one is waited for
+    (ended,) = talking.call.on_signal(MarkPlayed(marks[1]), talking.now_us)
+    assert (ended.outcome, ended.heard_ms) == (Outcome.DONE, 320.0)
+
+
+def test_a_slow_reader_loses_frames_and_the_call_goes_on(talking):
+    talking.leg.full = True
+    talking.play(whole_reply(1, 400))
+    told = talking.tick(30)
+    assert [type(body) for body in told] == [PlayoutEnded]
+    assert talking.meter.why == ["slow_reader"] * 20
+    talking.leg.full = False
+    talking.play(whole_reply(2, 100))
+    talking.tick(10)
+    assert len(talking.leg.sent) == 5
+    (ended,) = talking.call.gone(EndReason.CALLER_HUNG_UP, "", talking.now_us)
+    assert (ended.frames_out, ended.frames_dropped) == (5, 20)
+
+
+def test_quiet_counts_from_the_last_media(stand):
+    assert stand.call.quiet_us(START_US) == 0
+    stand.talk()
+    assert stand.call.quiet_us(START_US + 5) == 5
+    stand.call.hear(SOUND, START_US + 100)
+    assert stand.call.quiet_us(START_US + 150) == 50
+    stand.call.gone(EndReason.CALLER_HUNG_UP, "", START_US)
+    assert stand.call.quiet_us(START_US + 900) == 0
+
+
+# -- barge-in ----------------------------------------------------------------------------------------
+
+
+def test_speech_cuts_the_agent_short(talking):
+    talking.play(whole_reply(1, 2000))
+    talking.tick(10)
+    (ended,) = talking.event(speech(1))
+    assert talking.leg.cleared == 1
+    assert (ended.outcome, ended.heard_ms) == (Outcome.CANCELLED, 200.0)
+    assert talking.tick(10) == []
+    assert talking.call.play(frame(1), talking.now_us) == []
+    assert talking.meter.why == ["stale_reply"]
+
+
+def test_an_event_of_a_turn_cuts_once(talking):
+    talking.event(speech(1))
+    talking.play(whole_reply(1, 2000))
+    assert talking.event(speech(1)) == []
+    assert talking.event(speech(0)) == []
+    assert talking.call.speaking
+
+
+def test_a_turn_whose_beginning_was_lost_cuts_at_its_end(talking):
+    talking.play(whole_reply(1, 2000))
+    turn = TurnEnded(
+        turn=1,
+        text_pii="hello",
+        language="en",
+        confidence=1,
+        speech_started_us=0,
+        speech_ended_us=0,
+        decided_us=0,
+        audio_ms=1,
+        decode_ms=1,
+        engine="whisper",
+    )
+    (ended,) = talking.event(turn)
+    assert ended.outcome is Outcome.CANCELLED
+
+
+def test_an_assistant_that_is_not_to_be_interrupted_is_not(stand):
+    stand.talk(epoch=1, assistant=RECEPTION.model_copy(update={"barge_in": False}))
+    stand.play(whole_reply(1, 200))
+    assert stand.event(speech(1)) == []
+    assert stand.leg.cleared == 0
+    (ended,) = stand.tick(15)
+    assert ended.outcome is Outcome.DONE
+
+
+def test_speech_over_silence_clears_nothing(talking):
+    assert talking.event(speech(1)) == []
+    assert talking.leg.cleared == 0
+
+
+def test_a_reply_on_its_way_when_the_caller_speaks_is_not_played(talking):
+    """Its text was complete before, its audio comes after: without this, the caller would hear it."""
+    talking.event(completed(1))
+    (ended,) = talking.event(speech(1))
+    assert (ended.reply, ended.outcome, ended.heard_ms) == (1, Outcome.CANCELLED, 0.0)
+    talking.play(sentence(1, 0, 200))
+    assert not talking.leg.sent
+    assert talking.leg.cleared == 0
+
+
+def test_a_reply_cancelled_upstream_is_cut(talking):
+    talking.play(sentence(1, 0, 400))
+    (ended,) = talking.event(completed(1, Outcome.CANCELLED))
+    assert (talking.leg.cleared, ended.outcome) == (1, Outcome.CANCELLED)
+
+
+# -- the end -----------------------------------------------------------------------------------------
+
+
+def test_the_agent_hangs_up_once_its_goodbye_was_heard(talking):
+    talking.play(whole_reply(1, 400))
+    assert talking.event(completed(1, then=Next.HANG_UP)) == []
+    told = talking.tick(30)
+    assert [type(body) for body in told] == [PlayoutEnded, LegEnded]
+    assert told[1].reason is EndReason.AGENT_HUNG_UP
+    assert (told[1].frames_in, told[1].frames_out) == (0, 20)
+    assert talking.leg.closed == [(1000, "agent_hung_up")]
+
+
+def test_a_goodbye_that_was_heard_before_it_was_complete_ends_the_call_too(talking):
+    talking.play(whole_reply(1, 100))
+    talking.tick(10)
+    (ended,) = talking.event(completed(1, then=Next.HANG_UP))
+    assert ended.reason is EndReason.AGENT_HUNG_UP
+
+
+def test_a_goodbye_that_is_interrupted_does_not_end_the_call(talking):
+    talking.play(whole_reply(1, 400))
+    talking.event(completed(1, then=Next.HANG_UP))
+    talking.tick(5)
+    talking.event(speech(1))
+    talking.tick(50)
+    assert talking.event(completed(1, then=Next.HANG_UP)) == []
+    assert not talking.leg.closed
+
+
+def test_a_goodbye_without_any_sound_still_ends_the_call(talking):
+    told = talking.event(completed(1, Outcome.FAILED, sentences=0, then=Next.HANG_UP))
+    assert [type(body) for body in told] == [PlayoutEnded, LegEnded]
+
+
+def test_a_goodbye_heard_while_a_later_reply_waits_ends_the_call_and_cuts_the_rest(talking):
+    talking.play(whole_reply(1, 100))
+    talking.event(completed(1, then=Next.HANG_UP))
+    talking.play(whole_reply(2, 400))
+    told = talking.tick(10)
+    assert [type(body) for body in told[-3:]] == [PlayoutEnded, PlayoutEnded, LegEnded]
+    assert [body.outcome for body in told[-3:-1]] == [Outcome.DONE, Outcome.CANCELLED]
+
+
+def test_the_carriers_stop_ends_what_is_played_and_then_the_leg(talking):
+    talking.call.hear(SOUND, START_US)
+    talking.play(whole_reply(1, 400))
+    told = talking.call.on_signal(HungUp(), talking.now_us)
+    assert [type(body) for body in told] == [PlayoutEnded, LegEnded]
+    assert (told[1].reason, told[1].frames_in, told[1].frames_out) == (EndReason.CALLER_HUNG_UP, 1, 3)
+    assert talking.call.gone(EndReason.CONNECTION_LOST, "", talking.now_us) == []
+
+
+def test_a_lost_connection_is_told_once(talking):
+    (ended,) = talking.call.gone(EndReason.CONNECTION_LOST, "reset", START_US)
+    assert (ended.reason, ended.detail) == (EndReason.CONNECTION_LOST, "reset")
+    assert talking.call.gone(EndReason.CONNECTION_LOST, "reset", START_US) == []
+    assert not talking.leg.closed
+
+
+def test_a_fault_of_the_carrier_ends_its_call(talking):
+    (ended,) = talking.call.fail(BadMessage("junk", mend="send JSON"), START_US)
+    assert (ended.reason, ended.detail) == (EndReason.PROTOCOL_ERROR, "junk (send JSON)")
+    assert talking.leg.closed == [(1007, "junk (send JSON)")]
+    assert talking.call.fail(BadMessage("again"), START_US) == []
+
+
+@pytest.mark.parametrize("reason", [EndReason.COMMANDED, EndReason.GHOST])
+def test_a_command_ends_the_leg_for_its_own_reason(talking, reason):
+    (ended,) = talking.call.hang_up(reason, "by hand", START_US)
+    assert (ended.reason, ended.detail) == (reason, "by hand")
+    assert talking.leg.closed == [(1000, reason.value)]
+    assert talking.call.hang_up(reason, "by hand", START_US) == []
+
+
+def test_a_call_that_the_session_ended_is_closed(talking):
+    gone = CallEnded(reason=EndReason.FAILED, detail="x", started_us=0, ended_us=1, duration_ms=1)
+    (ended,) = talking.event(gone)
+    assert ended.reason is EndReason.FAILED
+    assert talking.leg.closed == [(1000, "failed")]
+
+
+def test_a_gateway_that_stops_says_that_it_goes_away(talking):
+    talking.call.hang_up(EndReason.DRAINED, "", START_US)
+    assert talking.leg.closed[0][0] == 1012
+
+
+def test_after_the_end_nothing_is_heard_played_or_told(talking):
+    talking.call.hang_up(EndReason.COMMANDED, "", START_US)
+    assert talking.call.hear(SOUND, START_US) is None
+    assert talking.play(whole_reply(1, 100)) == []
+    assert talking.event(speech(1)) == []
+    assert talking.event(completed(1, then=Next.HANG_UP)) == []
+    assert talking.call.on_signal(DigitPressed("1"), START_US) == []
+    assert talking.tick(5) == []
+    assert not talking.leg.sent
+    assert set(talking.meter.why) == {"call_over"}

@@ -1,0 +1,77 @@
+"""From callbacks to the bus: in order, and no more waits than may."""
+
+import pytest
+from nats.aio.client import Client
+
+from contracts.channels import CALLER_AUDIO, DTMF_RECEIVED
+from contracts.examples.practice import CALL
+from contracts.messages import DtmfReceived, LegEnded
+from gateway_service.dispatch import Dispatch, Saying
+from runtime.settings import ProcessSettings
+from tests.support.context import service_context
+from tests.support.waiting import eventually
+from tests.unit.gateway_service.agent_audio import frame
+
+SUBJECT = CALLER_AUDIO.subject(process="stt-1", tenant=CALL.tenant, call=CALL.call)
+
+
+@pytest.fixture
+async def context(nats_url):
+    async with service_context(ProcessSettings(nats_url=nats_url), "gateway") as context:
+        yield context
+
+
+async def test_frames_and_events_arrive_in_order(context):
+    frames, digits = [], []
+
+    async def hear(event):
+        digits.append(event.body.digit_pii)
+
+    await context.bus.on_frames("stt-1", lambda _, frame: frames.append(frame.sequence))
+    await context.bus.on_every_call(hear, DTMF_RECEIVED)
+    dispatch = Dispatch(context.bus, 100, dropped=pytest.fail)
+    context.tasks.spawn(dispatch.run(), "dispatch")
+    for number in range(10):
+        dispatch.frame(SUBJECT, frame(0, number=number))
+        dispatch.event(Saying(CALL, DtmfReceived(digit_pii=str(number)), None, None))
+    await eventually(lambda: len(frames) == len(digits) == 10, "everything")
+    assert frames == list(range(10))
+    assert digits == list("0123456789")
+
+
+async def test_the_oldest_frames_go_first_when_too_many_wait(context):
+    frames, dropped = [], []
+    await context.bus.on_frames("stt-1", lambda _, frame: frames.append(frame.sequence))
+    dispatch = Dispatch(context.bus, 3, dropped.append)
+    for number in range(8):
+        dispatch.frame(SUBJECT, frame(0, number=number))
+    await dispatch.flush()
+    await eventually(lambda: len(frames) == 3, "the newest")
+    assert frames == [5, 6, 7]
+    assert dropped == ["bus_queue"] * 5
+
+
+async def test_an_event_that_cannot_be_published_does_not_hold_up_the_next(context, caplog):
+    digits = []
+
+    async def hear(event):
+        digits.append(event.body.digit_pii)
+
+    await context.bus.on_every_call(hear, DTMF_RECEIVED)
+    dispatch = Dispatch(context.bus, 3, dropped=pytest.fail)
+    huge = LegEnded(reason="failed", detail="x" * 400_000, frames_in=0, frames_out=0, frames_dropped=0)
+    dispatch.event(Saying(CALL, huge, None, None))
+    dispatch.event(Saying(CALL, DtmfReceived(digit_pii="1"), None, None))
+    await dispatch.flush()
+    await eventually(lambda: digits == ["1"], "the next")
+    assert "LegEnded was not published" in caplog.text
+
+
+async def test_frames_that_nats_does_not_take_are_counted(context, monkeypatch):
+    dropped = []
+    dispatch = Dispatch(context.bus, 3, dropped.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(context.bus.client, "_status", Client.DRAINING_PUBS)
+        dispatch.frame(SUBJECT, frame(0))
+        await dispatch.flush()
+    assert dropped == ["bus_refused"]

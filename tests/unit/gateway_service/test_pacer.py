@@ -1,0 +1,60 @@
+import asyncio
+
+import pytest
+
+from gateway_service.pacer import Pacer
+from tests.support.clock import ManualClock
+
+
+@pytest.fixture
+def clock():
+    return ManualClock()
+
+
+async def ticking(clock, tick):
+    task = asyncio.create_task(Pacer(clock, tick).run())
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_ticks_on_an_absolute_schedule_without_drift(clock):
+    times = []
+
+    def tick():
+        times.append(round(clock.monotonic_s() * 1000, 6))
+        clock.tick(0.003)  # work takes time, and the next tick does not move for it
+
+    task = await ticking(clock, tick)
+    await clock.advance(1.01)
+    task.cancel()
+    assert times == [20.0 * n for n in range(1, 51)]
+
+
+async def test_a_stall_is_not_made_up_for_in_a_burst(clock):
+    times = []
+
+    def tick():
+        times.append(round(clock.monotonic_s() * 1000, 6))
+        if len(times) == 2:
+            clock.tick(0.5)
+
+    task = await ticking(clock, tick)
+    await clock.advance(1.0)
+    task.cancel()
+    assert times[:2] == [20.0, 40.0]
+    assert times[2] == 540.0  # one at once
+    assert times[3:6] == [560.0, 580.0, 600.0]  # and then in step again
+
+
+async def test_a_tick_that_is_a_little_late_keeps_the_schedule(clock):
+    times = []
+
+    def tick():
+        times.append(round(clock.monotonic_s() * 1000, 6))
+        if len(times) == 1:
+            clock.tick(0.025)
+
+    task = await ticking(clock, tick)
+    await clock.advance(0.1)
+    task.cancel()
+    assert times == [20.0, 45.0, 60.0, 80.0, 100.0]

@@ -1,0 +1,347 @@
+"""The service as a whole on a real nats-server: events of a call in, its replies out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.channels import ASSIGN, ENGINE_FAILED, RELEASE, REPLY_COMPLETED, REPLY_SENTENCE, channel_of
+from contracts.errors import ErrorCode
+from contracts.identities import CallRef, uuid7
+from contracts.messages import (
+    Assign,
+    Assigned,
+    AssistantSnapshot,
+    CallEnded,
+    CallStarted,
+    EndReason,
+    EngineChain,
+    EngineFailed,
+    Event,
+    Message,
+    Next,
+    Outcome,
+    PlayoutEnded,
+    Release,
+    ReplyCompleted,
+    ReplySentence,
+    Role,
+    SpeechDismissed,
+    SpeechStarted,
+)
+from contracts.telemetry import ENGINE_FAILURES
+from llm_service.app import LlmApp, build
+from llm_service.settings import Settings
+from runtime.process import Context
+from tests.support.context import service_context
+from tests.support.waiting import eventually
+from tests.unit.llm_service.scripted import assistant, turn
+
+REPLIES = frozenset(row.name for row in (REPLY_SENTENCE, REPLY_COMPLETED, ENGINE_FAILED))
+NOBODY = "http://127.0.0.1:9/v1"
+"""The discard port: nothing listens there."""
+
+
+@dataclass
+class Line:
+    """One call, as the other services see it."""
+
+    context: Context
+    ref: CallRef
+    heard: list[Event[Any]] = field(default_factory=list)
+
+    async def say(self, body: Message) -> Event[Any]:
+        """Publish an event of this call, as its gateway, stt or tts would."""
+        return await self.context.bus.publish_event(self.ref, body)
+
+    async def repeat(self, event: Event[Any]) -> None:
+        """Publish an event again under its id, as an outbox does that saw no acknowledgement."""
+        subject = channel_of(event.body).subject(tenant=self.ref.tenant, call=self.ref.call)
+        await self.context.bus.client.publish(subject, event.model_dump_json().encode())
+
+    def bodies(self, kind: type[Any]) -> list[Any]:
+        return [event.body for event in self.heard if isinstance(event.body, kind)]
+
+    def sentences(self, reply: int) -> list[str]:
+        return [body.text_pii for body in self.bodies(ReplySentence) if body.reply == reply]
+
+    async def completed(self, reply: int) -> ReplyCompleted:
+        """The one completion of a reply, waited for."""
+        await self.until(lambda: any(body.reply == reply for body in self.bodies(ReplyCompleted)))
+        (completion,) = [body for body in self.bodies(ReplyCompleted) if body.reply == reply]
+        assert isinstance(completion, ReplyCompleted)
+        return completion
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        await eventually(holds, f"after {[type(event.body).__name__ for event in self.heard]}")
+
+
+@dataclass
+class Service:
+    """The running app, and where calls are opened on it."""
+
+    app: LlmApp
+    context: Context
+
+    async def call(self, snapshot: AssistantSnapshot, *, number: int = 1, epoch: int = 1) -> Line:
+        """A call that is assigned, answered and greeted."""
+        line = await self.assign(snapshot, number=number, epoch=epoch)
+        await line.say(
+            CallStarted(
+                called="+15550100",
+                caller="+15550142",
+                carrier_call_id="CA1",
+                protocol="twilio",
+                gateway="gateway-1",
+                assistant=snapshot.id,
+                language=snapshot.language,
+            )
+        )
+        await line.completed(1)
+        return line
+
+    async def assign(self, snapshot: AssistantSnapshot, *, number: int = 1, epoch: int = 1) -> Line:
+        ref = CallRef("bright-smile", uuid7(1_767_225_600_000, random.Random(number)))
+        line = Line(self.context, ref)
+
+        async def hear(event: Event[Any]) -> None:
+            line.heard.append(event)
+
+        await self.context.bus.on_events(ref, hear, REPLIES)
+        reply = await self.ask(ref, snapshot, epoch)
+        assert reply.error is None
+        return line
+
+    async def ask(self, ref: CallRef, snapshot: AssistantSnapshot, epoch: int) -> Assigned:
+        assign = Assign(
+            call=ref.call,
+            tenant=ref.tenant,
+            epoch=epoch,
+            gateway="gateway-1",
+            workers={Role.LLM: self.context.process},
+            assistant=snapshot,
+        )
+        return await self.context.bus.request(
+            ASSIGN, assign, Assigned, timeout_s=10, role="llm", process=self.context.process
+        )
+
+
+@asynccontextmanager
+async def running(nats_url: str, home: Path, **settings: Any) -> AsyncIterator[Service]:
+    own = Settings(nats_url=nats_url, home=home, llm_preload=(), **settings)
+    failures: list[BaseException] = []
+    async with service_context(own, "llm", on_task_failure=failures.append) as context:
+        app = build(own, context)
+        try:
+            await app.start()
+            yield Service(app, context)
+        finally:
+            await app.stop()
+    assert failures == []
+
+
+@pytest.fixture
+async def service(nats_url: str, tmp_path: Path) -> AsyncIterator[Service]:
+    async with running(
+        nats_url,
+        tmp_path,
+        llm_openai_base_url=NOBODY,
+        llm_retry_first_wait_s=0.0,
+        llm_synthetic_text="This is the first sentence. This is the second sentence.",
+    ) as started:
+        yield started
+
+
+@pytest.fixture
+async def slow(nats_url: str, tmp_path: Path) -> AsyncIterator[Service]:
+    """Says one sentence at once and then is lost in thought."""
+    async with running(
+        nats_url,
+        tmp_path,
+        llm_synthetic_text="Yes. Wait until I have thought of it.",
+        llm_synthetic_token_ms=100.0,
+        llm_first_token_timeout_s=60,
+        llm_token_timeout_s=60,
+    ) as started:
+        yield started
+
+
+def playout(reply: int, outcome: Outcome, sentences: int, partial_ms: float = 0.0) -> PlayoutEnded:
+    return PlayoutEnded(
+        reply=reply,
+        outcome=outcome,
+        heard_ms=0.0,
+        heard_sentences=sentences,
+        partial_ms=partial_ms,
+        ended_us=1,
+    )
+
+
+def speech(number: int) -> SpeechStarted:
+    return SpeechStarted(turn=number, started_us=0, detected_us=1)
+
+
+async def test_a_call_is_greeted_and_its_turns_are_answered_in_order(service: Service) -> None:
+    line = await service.call(assistant())
+    assert (await line.completed(1)).then is Next.LISTEN
+    assert line.sentences(1) == ["Bright Smile, good morning.", "How can I help you?"]
+    asked = await line.say(turn(1, "Are you open?"))
+    done = await line.completed(2)
+    assert line.sentences(2) == ["This is the first sentence.", "This is the second sentence."]
+    assert (done.turn, done.outcome, done.sentences, done.engine) == (1, Outcome.DONE, 2, "synthetic")
+    answer = [event for event in line.heard if event.body.reply == 2]
+    assert [type(event.body) for event in answer] == [ReplySentence, ReplySentence, ReplyCompleted]
+    assert {(event.cause, event.epoch) for event in answer} == {(asked.id, 1)}
+    assert len({event.trace for event in answer}) == 1
+    assert answer[0].trace is not None
+
+
+async def test_what_comes_twice_is_answered_once(service: Service) -> None:
+    line = await service.call(assistant())
+    asked = await line.say(turn(1, "Are you open?"))
+    await line.repeat(asked)
+    await line.say(turn(1, "Are you open?"))
+    await line.say(turn(2, "Really?"))
+    await line.completed(3)
+    assert [body.turn for body in line.bodies(ReplyCompleted)] == [None, 1, 2]
+
+
+async def test_an_interrupted_reply_is_cancelled_and_goes_on_after_a_noise(slow: Service) -> None:
+    line = await slow.call(assistant())
+    await line.say(turn(1, "Are you open?"))
+    await line.until(lambda: line.sentences(2))
+    await line.say(speech(2))
+    cut = await line.completed(2)
+    assert (cut.outcome, cut.then) == (Outcome.CANCELLED, Next.LISTEN)
+    await line.say(playout(2, Outcome.CANCELLED, 0, 100.0))
+    await line.say(SpeechDismissed(turn=2, audio_ms=200.0))
+    done = await line.completed(3)
+    assert (done.outcome, done.turn) == (Outcome.DONE, 1)
+    assert line.sentences(3) == ["Yes.", "Wait until I have thought of it."]
+
+
+async def test_what_was_not_heard_is_asked_again_together_with_what_was_added(service: Service) -> None:
+    line = await service.call(assistant(engines=EngineChain(llm=("faq",))))
+    await line.say(turn(1, "How much"))
+    await line.completed(2)
+    await line.say(speech(2))
+    await line.say(turn(2, "does a cleaning cost?"))
+    await line.completed(3)
+    assert line.sentences(3) == ["A cleaning costs $95."]
+
+
+async def test_a_failing_engine_is_reported_and_replaced(service: Service) -> None:
+    line = await service.call(assistant(engines=EngineChain(llm=("openai", "synthetic"))))
+    await line.say(turn(1, "Are you open?"))
+    done = await line.completed(2)
+    (failure,) = line.bodies(EngineFailed)
+    assert (failure.engine, failure.next_engine) == ("openai", "synthetic")
+    assert failure.code is ErrorCode.ENGINE_UNAVAILABLE
+    assert (done.outcome, done.engine) == (Outcome.DONE, "synthetic")
+    failures = service.context.metrics.counter(ENGINE_FAILURES)
+    assert failures.counts["llm", "openai", "engine_unavailable"] == 1
+
+
+async def test_when_every_engine_fails_there_is_an_apology_and_an_end(service: Service) -> None:
+    line = await service.call(assistant(engines=EngineChain(llm=("faq", "openai"))))
+    await line.say(turn(1, "Who won the football game?"))
+    done = await line.completed(2)
+    assert [(body.engine, body.next_engine) for body in line.bodies(EngineFailed)] == [("openai", None)]
+    assert line.sentences(2) == ["I am sorry, that does not work now.", "Goodbye."]
+    assert (done.outcome, done.then) == (Outcome.FAILED, Next.HANG_UP)
+
+
+async def test_what_the_knowledge_does_not_hold_goes_to_the_next_engine(service: Service) -> None:
+    line = await service.call(assistant(engines=EngineChain(llm=("faq", "synthetic"))))
+    await line.say(turn(1, "What are your hours on Saturday?"))
+    await line.completed(2)
+    await line.say(turn(2, "Who won the football game?"))
+    await line.completed(3)
+    engines = {body.reply: body.engine for body in line.bodies(ReplySentence)}
+    assert engines == {1: "script", 2: "faq", 3: "synthetic"}
+    assert line.bodies(EngineFailed) == []
+
+
+async def test_a_goodbye_ends_the_call(service: Service) -> None:
+    line = await service.call(assistant())
+    await line.say(turn(1, "Thank you, goodbye."))
+    assert (await line.completed(2)).then is Next.HANG_UP
+
+
+async def test_a_call_that_ends_cancels_its_reply(slow: Service) -> None:
+    line = await slow.call(assistant())
+    await line.say(turn(1, "Are you open?"))
+    await line.until(lambda: line.sentences(2))
+    await line.say(CallEnded(reason=EndReason.CALLER_HUNG_UP, started_us=0, ended_us=1, duration_ms=1.0))
+    assert (await line.completed(2)).outcome is Outcome.CANCELLED
+
+
+async def test_a_call_that_is_released_is_left_alone(service: Service) -> None:
+    line = await service.call(assistant())
+    release = Release(call=line.ref.call, tenant=line.ref.tenant, epoch=1)
+    await service.context.bus.publish(RELEASE.subject(role="llm", process=service.context.process), release)
+    other = await service.call(assistant(), number=2)
+    await line.say(turn(1, "Are you open?"))
+    await other.say(turn(1, "Are you open?"))
+    await other.completed(2)
+    assert len(line.bodies(ReplyCompleted)) == 1
+
+
+async def test_the_dialogue_goes_on_in_a_newer_epoch(service: Service) -> None:
+    line = await service.call(assistant())
+    assert (await service.ask(line.ref, assistant(), epoch=2)).error is None
+    await line.say(turn(1, "Are you open?"))
+    await line.completed(2)
+    assert line.heard[-1].epoch == 2
+
+
+async def test_calls_do_not_hear_each_other(service: Service) -> None:
+    lines = [await service.call(assistant(), number=number) for number in range(1, 6)]
+    for line in lines:
+        await line.say(turn(1, "Are you open?"))
+    for line in lines:
+        await line.completed(2)
+        assert [body.reply for body in line.bodies(ReplyCompleted)] == [1, 2]
+
+
+async def test_a_call_whose_engines_cannot_be_had_is_refused_with_the_mend(service: Service) -> None:
+    ref = CallRef("bright-smile", uuid7(1_767_225_600_000, random.Random(9)))
+    reply = await service.ask(ref, assistant(engines=EngineChain(llm=("gpt",))), epoch=1)
+    assert reply.error is not None
+    assert reply.error.code is ErrorCode.BAD_CONFIGURATION
+    assert "faq, openai, synthetic" in reply.error.mend
+
+
+async def test_a_report_on_nothing_is_refused_and_the_call_goes_on(service: Service) -> None:
+    line = await service.call(assistant())
+    await line.say(playout(42, Outcome.DONE, 1))
+    await line.say(turn(1, "Are you open?"))
+    assert (await line.completed(2)).outcome is Outcome.DONE
+
+
+async def test_draining_waits_for_the_last_call(service: Service) -> None:
+    line = await service.call(assistant())
+    draining = service.context.tasks.spawn(service.app.drain(), "drain")
+    await line.say(CallEnded(reason=EndReason.CALLER_HUNG_UP, started_us=0, ended_us=1, duration_ms=1.0))
+    await eventually(draining.done, "drained")
+
+
+async def test_a_missing_model_at_the_start_is_said_and_survived(
+    nats_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = Settings(nats_url=nats_url, home=tmp_path, llm_preload=("faq",), llm_faq_model="no-such-model")
+    async with service_context(own, "llm") as context:
+        app = build(own, context)
+        await app.start()
+        line = await Service(app, context).call(assistant(engines=EngineChain(llm=("faq", "synthetic"))))
+        await line.say(turn(1, "Are you open?"))
+        await line.completed(2)
+        await app.stop()
+    assert "engine faq is not available" in caplog.text
+    assert [(body.engine, body.code) for body in line.bodies(EngineFailed)] == [("faq", "model_missing")]

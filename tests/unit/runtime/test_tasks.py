@@ -1,0 +1,96 @@
+"""No task is lost, none fails in silence."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from runtime.tasks import TaskOwner
+from tests.support.waiting import eventually
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+async def _fail() -> None:
+    raise RuntimeError("the wheel came off")
+
+
+async def test_a_task_that_ends_is_forgotten() -> None:
+    owner = TaskOwner("probe")
+    task = owner.spawn(asyncio.sleep(0), "short")
+    assert (len(owner), task.get_name()) == (1, "probe:short")
+    await task
+    await eventually(lambda: not len(owner), "it is forgotten")
+
+
+async def test_a_failure_is_logged_with_its_traceback_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[BaseException] = []
+    owner = TaskOwner("probe", told.append)
+    owner.spawn(_fail(), "wheel")
+    await eventually(lambda: told, "it is told")
+    assert str(told[0]) == "the wheel came off"
+    (record,) = caplog.records
+    assert (record.levelno, record.message) == (logging.ERROR, "task probe:wheel failed: the wheel came off")
+    assert record.exc_info is not None
+
+
+async def test_close_cancels_all_and_waits_for_what_they_still_do() -> None:
+    done: list[str] = []
+
+    async def tidy_up() -> None:
+        try:
+            await _for_ever()
+        finally:
+            await asyncio.sleep(0)
+            done.append("tidied up")
+
+    told: list[BaseException] = []
+    owner = TaskOwner("probe", told.append)
+    owner.spawn(tidy_up(), "tidy")
+    owner.spawn(_for_ever(), "other")
+    await asyncio.sleep(0)
+    await owner.close()
+    assert (done, len(owner), told) == (["tidied up"], 0, [])
+
+
+async def test_close_ends_also_what_a_task_begins_on_its_way_out() -> None:
+    owner = TaskOwner("probe")
+    late: list[asyncio.Task[None]] = []
+
+    async def begin_another() -> None:
+        try:
+            await _for_ever()
+        finally:
+            late.append(owner.spawn(_for_ever(), "late"))
+
+    owner.spawn(begin_another(), "first")
+    await asyncio.sleep(0)
+    await owner.close()
+    assert late[0].cancelled()
+
+
+async def test_a_task_may_close_its_own_owner() -> None:
+    owner = TaskOwner("probe")
+    other = owner.spawn(_for_ever(), "other")
+    await owner.spawn(owner.close(), "closing")
+    assert other.cancelled()
+
+
+async def test_a_failure_while_closing_is_told_too() -> None:
+    told: list[BaseException] = []
+    owner = TaskOwner("probe", told.append)
+
+    async def fail_on_the_way_out() -> None:
+        try:
+            await _for_ever()
+        finally:
+            await _fail()
+
+    owner.spawn(fail_on_the_way_out(), "wheel")
+    await asyncio.sleep(0)
+    await owner.close()
+    assert [str(error) for error in told] == ["the wheel came off"]

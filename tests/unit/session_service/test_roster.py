@@ -1,0 +1,128 @@
+"""Who lives, who has most room, and when silence means loss."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.errors import ErrorCode
+from contracts.messages import Heartbeat, Role
+from session_service.errors import NoWorker, PlatformFull
+from session_service.roster import Roster
+
+
+def hear(
+    roster: Roster,
+    process: str,
+    at_s: float,
+    *,
+    role: Role = Role.STT,
+    capacity: int = 10,
+    draining: bool = False,
+) -> None:
+    beat = Heartbeat(role=role, process=process, at_us=0, calls=0, capacity=capacity, draining=draining)
+    roster.heard(beat, at_s)
+
+
+def test_the_smallest_share_in_use_is_picked_and_equals_by_name() -> None:
+    roster = Roster(4.0)
+    hear(roster, "stt-2", 0, capacity=10)
+    hear(roster, "stt-1", 0, capacity=100)
+    assert roster.pick(Role.STT, 0) == "stt-1"
+    for _ in range(5):
+        roster.took("stt-1")
+    assert roster.pick(Role.STT, 0) == "stt-2", "0 of 10 is less than 5 of 100"
+    roster.took("stt-2")
+    assert roster.pick(Role.STT, 0) == "stt-1", "5 of 100 is less than 1 of 10"
+
+
+def test_a_burst_between_two_heartbeats_is_spread() -> None:
+    roster = Roster(4.0)
+    for process in ("stt-1", "stt-2", "stt-3"):
+        hear(roster, process, 0)
+    picked = []
+    for _ in range(30):
+        picked.append(roster.pick(Role.STT, 0))
+        roster.took(picked[-1])
+    assert {process: picked.count(process) for process in picked} == {"stt-1": 10, "stt-2": 10, "stt-3": 10}
+    with pytest.raises(PlatformFull, match=r"every stt worker is at its capacity \(start another") as caught:
+        roster.pick(Role.STT, 0)
+    assert caught.value.code is ErrorCode.PLATFORM_FULL
+    roster.let_go("stt-2")
+    assert roster.pick(Role.STT, 0) == "stt-2"
+
+
+def test_the_dead_the_draining_the_doubted_and_the_avoided_are_not_picked() -> None:
+    roster = Roster(4.0)
+    for process in ("a", "b", "c", "d"):
+        hear(roster, process, 0)
+    hear(roster, "alive", 3.9)
+    hear(roster, "draining", 3.9, draining=True)
+    hear(roster, "doubted", 3.9)
+    roster.doubt(Role.STT, "doubted")
+    roster.doubt(Role.STT, "never heard of")
+    assert roster.pick(Role.STT, 4.0) == "alive"
+    with pytest.raises(NoWorker, match=r"no stt worker can take a call \(start a stt service") as caught:
+        roster.pick(Role.STT, 4.0, avoid={"alive"})
+    assert (caught.value.code, caught.value.retryable) == (ErrorCode.NO_WORKER, True)
+    hear(roster, "doubted", 4.0)
+    assert roster.pick(Role.STT, 4.0, avoid={"alive"}) == "doubted", "it is heard again"
+
+
+def test_a_worker_of_another_role_does_not_do() -> None:
+    roster = Roster(4.0)
+    hear(roster, "llm-1", 0, role=Role.LLM)
+    with pytest.raises(NoWorker):
+        roster.pick(Role.STT, 0)
+
+
+def test_a_worker_without_capacity_is_full() -> None:
+    roster = Roster(4.0)
+    hear(roster, "stt-1", 0, capacity=0)
+    with pytest.raises(PlatformFull):
+        roster.pick(Role.STT, 0)
+
+
+def test_load_never_falls_below_nothing() -> None:
+    roster = Roster(4.0)
+    roster.let_go("stt-1")
+    roster.took("stt-1")
+    roster.let_go("stt-1")
+    roster.let_go("stt-1")
+    assert roster.load("stt-1") == 0
+
+
+def test_the_lost_are_told_once() -> None:
+    roster = Roster(4.0)
+    hear(roster, "stt-1", 0)
+    hear(roster, "stt-2", 1)
+    assert roster.forget_the_lost(3.9) == []
+    assert roster.forget_the_lost(4.0) == [(Role.STT, "stt-1")]
+    assert roster.forget_the_lost(4.0) == []
+    assert (roster.lives(Role.STT, "stt-1", 4.0), roster.lives(Role.STT, "stt-2", 4.0)) == (False, True)
+
+
+def test_it_is_complete_with_a_live_worker_of_every_role() -> None:
+    roster = Roster(4.0)
+    for second, role in enumerate((Role.GATEWAY, Role.STT, Role.LLM)):
+        hear(roster, f"{role}-1", second, role=role)
+        assert not roster.complete(second)
+    hear(roster, "tts-1", 3, role=Role.TTS)
+    assert roster.complete(3)
+    assert not roster.complete(5.5), "stt-1 was last heard at 1"
+
+
+def test_silence_means_loss_only_to_who_hears_and_has_heard_for_a_while() -> None:
+    roster = Roster(4.0)
+    assert not roster.hears(100), "nobody was ever heard"
+    for second in range(4):
+        hear(roster, "stt-1", second)
+        assert not roster.hears(second)
+    hear(roster, "stt-1", 4)
+    assert roster.hears(4)
+    assert roster.hears(5.9)
+    assert not roster.hears(6), "nobody at all for as long: it may be us"
+    hear(roster, "stt-1", 10)
+    assert not roster.hears(10), "the others have yet to say that they live"
+    for second in (11, 12, 13, 14):
+        hear(roster, "stt-1", second)
+    assert roster.hears(14)

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from runtime.clock import SystemClock
+from runtime.tasks import TaskOwner
+from stt_service.batching import DecodeBatcher, Decoded, DetectionLoop
+from stt_service.errors import EngineFault, EngineRejected, EngineTimeout
+from stt_service.ports import Samples
+from tests.support.clock import ManualClock
+from tests.support.waiting import eventually
+from tests.unit.stt_service.engines_under_test import HandEngine, segment
+
+# -- detection ---------------------------------------------------------------------------------------
+
+
+class SummingDetector:
+    """Keeps the sum of a call's windows as its state, and says it: an order or a mix-up would show."""
+
+    window_samples = 4
+
+    def __init__(self) -> None:
+        self.runs: list[int] = []
+
+    def initial_state(self) -> NDArray[np.float32]:
+        return np.zeros(1, np.float32)
+
+    def detect(
+        self, windows: NDArray[np.float32], states: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        self.runs.append(len(windows))
+        sums = states[:, 0] * 10 + windows.sum(axis=1)
+        return sums, sums[:, None]
+
+
+class ListeningEar:
+    def __init__(self, *values: int) -> None:
+        self.waiting = deque(np.array([value, 0, 0, 0], np.float32) for value in values)
+        self.verdicts: list[float] = []
+
+    def next_window(self) -> Samples | None:
+        return self.waiting.popleft() if self.waiting else None
+
+    def judged(self, probability: float) -> None:
+        self.verdicts.append(probability)
+
+
+@asynccontextmanager
+async def a_loop(clock: Any, gather_s: float = 0.005) -> AsyncIterator[tuple[DetectionLoop, SummingDetector]]:
+    detector = SummingDetector()
+    tasks = TaskOwner("test")
+    with ThreadPoolExecutor(1) as thread:
+        loop = DetectionLoop(detector, thread, clock, gather_s)
+        tasks.spawn(loop.run(), "loop")
+        yield loop, detector
+        await tasks.close()
+
+
+async def test_windows_of_all_calls_go_through_one_run_each_with_its_own_state() -> None:
+    ears = [ListeningEar(1, 2, 3), ListeningEar(4, 5), ListeningEar(6)]
+    async with a_loop(SystemClock()) as (loop, detector):
+        for ear in ears:
+            loop.add(ear)
+            loop.wake(ear)
+        await eventually(lambda: [len(ear.verdicts) for ear in ears] == [3, 2, 1], "every verdict")
+    assert [ear.verdicts for ear in ears] == [[1, 12, 123], [4, 45], [6]]
+    assert detector.runs == [3, 2, 1]
+
+
+async def test_a_run_waits_for_other_calls_unless_all_are_there() -> None:
+    clock = ManualClock()
+    first, second = ListeningEar(1), ListeningEar(2)
+    async with a_loop(clock, gather_s=0.005) as (loop, detector):
+        loop.add(first)
+        loop.add(second)
+        loop.wake(first)
+        await clock.advance(0.004)
+        assert detector.runs == []
+        loop.wake(second)
+        await clock.advance(0.002)
+        await eventually(lambda: second.verdicts, "a verdict")
+        assert detector.runs == [2]
+        loop.remove(second)
+        first.waiting.append(np.ones(4, np.float32))
+        loop.wake(first)  # all there are: no clock needed
+        await eventually(lambda: len(first.verdicts) == 2, "a verdict at once")
+
+
+async def test_a_call_that_was_let_go_hears_no_verdict() -> None:
+    ear, other = ListeningEar(1, 2), ListeningEar(3)
+    async with a_loop(SystemClock(), gather_s=0) as (loop, _):
+        loop.wake(ear)  # not added yet
+        loop.add(ear)
+        loop.wake(ear)
+        loop.remove(ear)
+        loop.add(other)
+        loop.wake(other)
+        await eventually(lambda: other.verdicts, "a verdict")
+    assert ear.verdicts == []
+
+
+# -- decodes -----------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def a_batcher(
+    batch_limit: int = 8, timeout_s: float = 10.0, engine: HandEngine | None = None
+) -> AsyncIterator[tuple[DecodeBatcher, HandEngine, TaskOwner]]:
+    engine = engine or HandEngine()
+    tasks = TaskOwner("test")
+    batcher = DecodeBatcher(engine, SystemClock(), batch_limit=batch_limit, timeout_s=timeout_s)
+    tasks.spawn(batcher.run(), "batcher")
+    yield batcher, engine, tasks
+    await tasks.close()
+    await batcher.close()
+    assert engine.closed == 1
+
+
+async def settled() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def texts(decoded: list[Decoded]) -> list[str]:
+    return [one.transcript.text for one in decoded]
+
+
+async def test_what_came_while_the_engine_was_busy_is_its_next_batch() -> None:
+    async with a_batcher(batch_limit=2) as (batcher, engine, tasks):
+        asked = []
+        for ms in (100, 200, 300, 400):
+            asked.append(tasks.spawn(batcher.decode(segment(ms / 1000)), "decode"))
+            await settled()
+        for batch in range(3):
+            await engine.begun(batch)
+            engine.let(batch)
+        assert texts(await asyncio.gather(*asked)) == ["100.", "200.", "300.", "400."]
+        assert engine.lengths() == [[100], [200, 300], [400]]
+
+
+async def test_who_gave_up_waiting_is_not_in_the_batch() -> None:
+    async with a_batcher() as (batcher, engine, tasks):
+        first, second, third = (tasks.spawn(batcher.decode(segment(ms / 1000)), "") for ms in (100, 200, 300))
+        await settled()
+        assert engine.lengths() == [[100, 200, 300]]
+        fourth, fifth = (tasks.spawn(batcher.decode(segment(ms / 1000)), "") for ms in (400, 500))
+        await settled()
+        second.cancel()
+        fourth.cancel()
+        engine.let(0)
+        await eventually(lambda: len(engine.gates) == 2, "the next batch")
+        engine.let(1)
+        assert texts(await asyncio.gather(first, third, fifth)) == ["100.", "300.", "500."]
+        assert engine.lengths()[1] == [500]
+
+
+async def test_a_glance_is_only_taken_while_the_engine_is_idle() -> None:
+    async with a_batcher() as (batcher, engine, tasks):
+        decode = tasks.spawn(batcher.decode(segment(0.1)), "decode")
+        assert await asyncio.wait_for(batcher.glance(segment(0.2)), 1) is None
+        await settled()
+        assert await asyncio.wait_for(batcher.glance(segment(0.2)), 1) is None
+        engine.let(0)
+        await decode
+        await settled()
+        glance = tasks.spawn(batcher.glance(segment(0.2)), "glance")
+        await settled()
+        assert await asyncio.wait_for(batcher.glance(segment(0.3)), 1) is None
+        engine.let(1)
+        decoded = await glance
+        assert decoded is not None
+        assert decoded.transcript.text == "200."
+
+
+async def test_a_decode_does_not_wait_for_a_glance() -> None:
+    async with a_batcher() as (batcher, engine, tasks):
+        glance = tasks.spawn(batcher.glance(segment(0.2)), "glance")
+        await settled()
+        decode = tasks.spawn(batcher.decode(segment(0.1)), "decode")
+        await settled()
+        engine.let(1)
+        assert (await decode).transcript.text == "100."
+        glance.cancel()
+        await settled()
+        assert await batcher.glance(segment(0.3)) is None  # the engine is still at the first one
+        engine.let(0)
+        await eventually(lambda: batcher._glance is None, "the engine to be idle")
+
+
+async def test_one_segment_that_cannot_be_decoded_fails_alone() -> None:
+    async with a_batcher() as (batcher, engine, tasks):
+        engine.errors[200] = EngineRejected("not this one")
+        asked = [tasks.spawn(batcher.decode(segment(ms / 1000)), "decode") for ms in (100, 200, 300)]
+        for batch in range(4):
+            await engine.begun(batch)
+            engine.let(batch)
+        first, second, third = await asyncio.gather(*asked, return_exceptions=True)
+        assert isinstance(first, Decoded)
+        assert isinstance(third, Decoded)
+        assert isinstance(second, EngineRejected)
+
+
+async def test_an_engine_that_does_not_answer_has_timed_out() -> None:
+    async with a_batcher(timeout_s=0.02) as (batcher, engine, _):
+        with pytest.raises(EngineTimeout, match="TIMEOUT_S"):
+            await batcher.decode(segment())
+        with pytest.raises(EngineTimeout):
+            await batcher.glance(segment())
+        assert len(engine.batches) == 2
+
+
+async def test_what_an_engine_should_not_raise_is_a_fault_of_its_own() -> None:
+    async with a_batcher() as (batcher, engine, tasks):
+        engine.errors[1000] = ZeroDivisionError("oops")
+        decode = tasks.spawn(batcher.decode(segment()), "decode")
+        await settled()
+        engine.let(0)
+        with pytest.raises(EngineFault, match="ZeroDivisionError") as raised:
+            await decode
+        assert raised.value.retryable

@@ -1,0 +1,54 @@
+"""Who is let in by the bus of `trunkline up`, and what tells each process who it is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from contracts.errors import ContractError
+from contracts.permissions import permissions_of
+from trunkline.bus_users import BusUsers, authorization
+
+
+def test_a_user_is_the_same_whenever_it_is_asked_for() -> None:
+    users = BusUsers()
+    assert users.of("stt") is users.of("stt")
+    assert users.of("stt").environment == {
+        "TRUNKLINE_NATS_USER": "stt",
+        "TRUNKLINE_NATS_PASSWORD": users.of("stt").password,
+    }
+
+
+def test_no_two_share_a_password_in_any_run() -> None:
+    passwords = {run.of(name).password for run in (BusUsers(), BusUsers()) for name in ("stt", "tts")}
+    assert len(passwords) == 4
+    assert all(len(password) >= 32 for password in passwords)
+
+
+def test_a_password_is_not_shown_with_its_user() -> None:
+    user = BusUsers().operator
+    assert user.password not in repr(user)
+
+
+def test_services_in_one_process_are_one_user() -> None:
+    user = BusUsers().of("router", "session", "llm")
+    assert user.name == "router+session+llm"
+    assert user.permissions == permissions_of("router", "session", "llm")
+
+
+def test_the_server_is_told_all_of_it() -> None:
+    users = BusUsers()
+    told = json.loads(authorization([users.of("stt"), users.of("router")]).removeprefix("authorization "))
+    stt, router = told["users"]
+    may = users.of("stt").permissions
+    assert (stt["user"], stt["password"]) == ("stt", users.of("stt").password)
+    assert stt["permissions"]["publish"]["allow"] == list(may.publish)
+    assert stt["permissions"]["subscribe"] == {"allow": list(may.subscribe), "deny": list(may.unheard)}
+    assert stt["permissions"]["allow_responses"]["max"] == 1
+    assert "allow_responses" not in router["permissions"]
+
+
+def test_a_service_that_there_is_not_is_no_user() -> None:
+    with pytest.raises(ContractError, match="'ftp'"):
+        BusUsers().of("ftp")

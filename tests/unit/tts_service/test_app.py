@@ -1,0 +1,378 @@
+"""The service on a real nats-server: assigned, told sentences, heard on the gateway's subject."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from contracts.channels import ASSIGN, HEARTBEAT, RELEASE
+from contracts.errors import ErrorCode
+from contracts.frames import Frame, FrameFlag
+from contracts.identities import CallRef, uuid7
+from contracts.messages import (
+    Assign,
+    Assigned,
+    AssistantSnapshot,
+    CallEnded,
+    EndReason,
+    EngineChain,
+    EngineFailed,
+    Event,
+    Heartbeat,
+    Message,
+    Outcome,
+    PlayoutEnded,
+    Release,
+    ReplyCompleted,
+    ReplySentence,
+    Role,
+    SentenceSynthesized,
+    SpeechStarted,
+    Voice,
+)
+from contracts.telemetry import FRAMES_OUT, PHRASE_CACHE
+from runtime.bus import Bus
+from runtime.process import Context
+from runtime.settings import ProcessSettings
+from tests.support.context import service_context
+from tests.support.waiting import eventually
+from tests.unit.tts_service.scripted import ScriptedEngine, factory
+from tts_service.app import TtsApp, build
+from tts_service.engines import ENGINES, Factory
+from tts_service.errors import EngineMissing
+from tts_service.settings import Settings
+
+_RNG = Random(5)
+GATEWAY, OTHER_GATEWAY, WORKER = "gateway-1", "gateway-2", "tts-test"
+
+
+def assistant(*tts: str, voice: str = "", barge_in: bool = True) -> AssistantSnapshot:
+    return AssistantSnapshot(
+        id="reception",
+        name="Reception",
+        greeting="Good morning.",
+        prompt="Be brief.",
+        engines=EngineChain(tts=tts or ("synthetic",)),
+        voice=Voice(name=voice),
+        barge_in=barge_in,
+    )
+
+
+@dataclass
+class World:
+    """The other services, as far as this one sees them."""
+
+    bus: Bus
+    service: Context
+    app: TtsApp
+    frames: list[tuple[str, CallRef, Frame]] = field(default_factory=list)
+    events: list[Event[Any]] = field(default_factory=list)
+    beats: list[Heartbeat] = field(default_factory=list)
+
+    async def call(self, assist: AssistantSnapshot | None = None, **changes: Any) -> CallRef:
+        """A new call, assigned and listened to."""
+        ref = CallRef("acme", uuid7(1_767_225_600_000, _RNG))
+        await self.bus.on_events(ref, self._hear)
+        assigned = await self.assign(ref, assist, **changes)
+        assert assigned.error is None, assigned.error
+        return ref
+
+    async def assign(
+        self, ref: CallRef, assist: AssistantSnapshot | None = None, *, epoch: int = 1, gateway: str = GATEWAY
+    ) -> Assigned:
+        assign = Assign(
+            call=ref.call,
+            tenant=ref.tenant,
+            epoch=epoch,
+            gateway=gateway,
+            workers={Role.TTS: WORKER},
+            assistant=assist or assistant(),
+        )
+        return await self.bus.request(ASSIGN, assign, Assigned, timeout_s=5, role="tts", process=WORKER)
+
+    async def say(
+        self, ref: CallRef, reply: int, *texts: str, turn: int | None = None, complete: bool = True
+    ) -> None:
+        for index, text in enumerate(texts):
+            body = ReplySentence(reply=reply, turn=turn, index=index, text_pii=text, engine="script")
+            await self.publish(ref, body)
+        if complete:
+            await self.complete(ref, reply, len(texts), turn=turn)
+
+    async def complete(
+        self,
+        ref: CallRef,
+        reply: int,
+        sentences: int,
+        outcome: Outcome = Outcome.DONE,
+        turn: int | None = None,
+    ) -> None:
+        await self.publish(
+            ref,
+            ReplyCompleted(
+                reply=reply,
+                turn=turn,
+                outcome=outcome,
+                sentences=sentences,
+                engine="script",
+                first_sentence_ms=1,
+                total_ms=2,
+            ),
+        )
+
+    async def publish(self, ref: CallRef, body: Message) -> None:
+        await self.bus.publish_event(ref, body)
+
+    async def _hear(self, event: Event[Any]) -> None:
+        self.events.append(event)
+
+    async def on_beat(self, beat: Heartbeat) -> None:
+        self.beats.append(beat)
+
+    def on_frame(self, gateway: str) -> Any:
+        return lambda ref, frame: self.frames.append((gateway, ref, frame))
+
+    def sound(self, ref: CallRef, reply: int) -> list[Frame]:
+        return [frame for _, its, frame in self.frames if its == ref and frame.reply == reply]
+
+    def said(self, ref: CallRef, kind: type[Any]) -> list[Any]:
+        return [event.body for event in self.events if event.ref == ref and isinstance(event.body, kind)]
+
+    async def until_reply_ends(self, ref: CallRef, reply: int) -> list[Frame]:
+        await eventually(
+            lambda: any(frame.flags & FrameFlag.REPLY_END for frame in self.sound(ref, reply)),
+            f"end of {reply}",
+        )
+        return self.sound(ref, reply)
+
+    async def until_said(self, ref: CallRef, kind: type[Any], count: int = 1) -> list[Any]:
+        await eventually(lambda: len(self.said(ref, kind)) >= count, f"{count} {kind.__name__}")
+        return self.said(ref, kind)
+
+
+@asynccontextmanager
+async def world(
+    nats_url: str, tmp_path: Path, factories: Mapping[str, Factory] | None = None, **values: Any
+) -> AsyncIterator[World]:
+    chosen = {"tts_preload": ("synthetic",), "home": tmp_path, "heartbeat_s": 0.05, **values}
+    own = Settings(nats_url=nats_url, **chosen)
+    failures: list[BaseException] = []
+    async with (
+        service_context(ProcessSettings(nats_url=nats_url), "others") as others,
+        service_context(own, "tts", process=WORKER, on_task_failure=failures.append) as context,
+    ):
+        app = build(own, context, {**ENGINES, **(factories or {})})
+        made = World(others.bus, context, app)
+        for gateway in (GATEWAY, OTHER_GATEWAY):
+            await others.bus.on_frames(gateway, made.on_frame(gateway))
+        await others.bus.on_messages(HEARTBEAT.wildcard(role="tts"), Heartbeat, made.on_beat)
+        await app.start()
+        await eventually(lambda: made.beats, "the first heartbeat: what it subscribed to is in force")
+        try:
+            yield made
+        finally:
+            await app.stop()
+        assert not failures
+
+
+async def test_sentences_become_frames_on_the_gateways_subject(nats_url: str, tmp_path: Path) -> None:
+    async with world(nats_url, tmp_path, tts_synthetic_audio_ms=300) as now:
+        ref = await now.call(epoch=3)
+        await now.say(ref, 1, "Good morning.", "How can I help you?")
+        frames = await now.until_reply_ends(ref, 1)
+        audio = [frame for frame in frames if frame.payload]
+        assert [frame.sentence for frame in audio] == [0] * 15 + [1] * 15
+        assert {(len(frame.payload), frame.rate_hz, frame.epoch) for frame in audio} == {(160, 8000, 3)}
+        assert [bool(frame.flags & FrameFlag.SENTENCE_END) for frame in audio].count(True) == 2
+        assert [frame.sequence for frame in frames] == list(range(31))
+        assert {gateway for gateway, _, _ in now.frames} == {GATEWAY}
+        first, second = await now.until_said(ref, SentenceSynthesized, 2)
+        assert (first.outcome, first.audio_ms, first.engine, first.voice) == (
+            Outcome.DONE,
+            300,
+            "synthetic",
+            "tone",
+        )
+        assert (second.reply, second.index) == (1, 1)
+        causes = {event.id: event.body for event in now.events}
+        reports = [event for event in now.events if isinstance(event.body, SentenceSynthesized)]
+        assert [causes[report.cause].index for report in reports] == [0, 1]
+        assert {report.epoch for report in reports} == {3}
+        assert now.service.metrics.counter(FRAMES_OUT).total() == 31
+
+
+async def test_speech_of_the_caller_silences_the_reply(nats_url: str, tmp_path: Path) -> None:
+    async with world(nats_url, tmp_path, tts_synthetic_audio_ms=1500, tts_ahead_s=0.5) as now:
+        ref = await now.call()
+        await now.say(ref, 1, "One.", "Two.", "Three.", complete=False)
+        await eventually(lambda: len(now.sound(ref, 1)) >= 25, "half a second of the reply")
+        await now.publish(ref, SpeechStarted(turn=1, started_us=1, detected_us=2))
+        reports = await now.until_said(ref, SentenceSynthesized, 3)
+        assert {report.outcome for report in reports} == {Outcome.CANCELLED}
+        sent = len(now.sound(ref, 1))
+        assert sent < 75, "less than its first sentence"
+        await now.complete(ref, 1, 3, Outcome.CANCELLED)
+        await now.say(ref, 2, "And now?", turn=1)
+        await now.until_reply_ends(ref, 2)
+        assert len(now.sound(ref, 1)) == sent
+        assert len(now.said(ref, SentenceSynthesized)) == 4
+
+
+async def test_without_barge_in_it_talks_on(nats_url: str, tmp_path: Path) -> None:
+    async with world(nats_url, tmp_path, tts_synthetic_audio_ms=1000, tts_ahead_s=0.5) as now:
+        ref = await now.call(assistant(barge_in=False))
+        await now.say(ref, 1, "One.")
+        await eventually(lambda: len(now.sound(ref, 1)) >= 25, "half a second of the reply")
+        await now.publish(ref, SpeechStarted(turn=1, started_us=1, detected_us=2))
+        await now.until_reply_ends(ref, 1)
+        assert [report.outcome for report in now.said(ref, SentenceSynthesized)] == [Outcome.DONE]
+
+
+async def test_a_reply_that_the_gateway_cut_is_over(nats_url: str, tmp_path: Path) -> None:
+    async with world(nats_url, tmp_path, tts_synthetic_audio_ms=1500, tts_ahead_s=0.5) as now:
+        ref = await now.call(assistant(barge_in=False))
+        await now.say(ref, 1, "One.", "Two.", complete=False)
+        await eventually(lambda: now.sound(ref, 1), "the beginning of the reply")
+        for outcome in (Outcome.DONE, Outcome.CANCELLED):
+            ended = PlayoutEnded(reply=1, outcome=outcome, heard_ms=20, heard_sentences=0, ended_us=1)
+            await now.publish(ref, ended)
+        reports = await now.until_said(ref, SentenceSynthesized, 2)
+        assert {report.outcome for report in reports} == {Outcome.CANCELLED}
+
+
+async def test_an_engine_that_fails_falls_through_to_the_next(nats_url: str, tmp_path: Path) -> None:
+    factories = {
+        "broken": factory(ScriptedEngine(fails_at=0)),
+        "absent": factory(EngineMissing("no package")),
+    }
+    async with world(nats_url, tmp_path, factories) as now:
+        ref = await now.call(assistant("broken", "absent", "synthetic"))
+        await now.say(ref, 1, "Good morning.")
+        await now.until_reply_ends(ref, 1)
+        failures = now.said(ref, EngineFailed)
+        chain = [(failed.engine, failed.next_engine) for failed in failures]
+        assert set(chain) <= {("broken", "absent"), ("absent", "synthetic")}
+        assert [report.engine for report in now.said(ref, SentenceSynthesized)] == ["synthetic"]
+
+
+async def test_when_all_engines_fail_the_reply_ends_and_other_calls_go_on(
+    nats_url: str, tmp_path: Path
+) -> None:
+    factories = {"broken": factory(ScriptedEngine(fails_at=0))}
+    async with world(nats_url, tmp_path, factories, tts_warm_phrases=0) as now:
+        good, bad = await now.call(), await now.call(assistant("broken"))
+        await now.say(bad, 1, "Good morning.")
+        await now.say(good, 1, "Good morning.")
+        assert not any(frame.payload for frame in await now.until_reply_ends(bad, 1))
+        assert any(frame.payload for frame in await now.until_reply_ends(good, 1))
+        assert [report.outcome for report in now.said(bad, SentenceSynthesized)] == [Outcome.FAILED]
+        assert [(failed.engine, failed.next_engine) for failed in now.said(bad, EngineFailed)] == [
+            ("broken", None)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("assist", "error"),
+    [
+        (
+            assistant("festival"),
+            (ErrorCode.BAD_CONFIGURATION, "'festival'", "use one of piper, kokoro, synthetic"),
+        ),
+        (assistant("synthetic", "festival"), (ErrorCode.BAD_CONFIGURATION, "'festival'", "use one of")),
+        (assistant(voice="nobody"), (ErrorCode.BAD_CONFIGURATION, "'nobody'", "use one of tone")),
+        (assistant("absent"), (ErrorCode.ENGINE_UNAVAILABLE, "no package", "pip install it")),
+    ],
+)
+async def test_a_call_that_nobody_can_speak_for_is_refused_with_the_mend(
+    nats_url: str, tmp_path: Path, assist: AssistantSnapshot, error: tuple[ErrorCode, str, str]
+) -> None:
+    absent = {"absent": factory(EngineMissing("no package", mend="pip install it"))}
+    async with world(nats_url, tmp_path, absent) as now:
+        refused = await now.assign(CallRef("acme", uuid7(1, _RNG)), assist)
+        code, names, mend = error
+        assert refused.error is not None
+        assert refused.error.code is code
+        assert names in refused.error.message
+        assert mend in refused.error.mend
+        ref = await now.call()
+        await now.say(ref, 1, "Good morning.")
+        await now.until_reply_ends(ref, 1)
+
+
+async def test_the_greeting_lies_ready_when_it_is_asked_for(nats_url: str, tmp_path: Path) -> None:
+    async with world(nats_url, tmp_path) as now:
+        ref = await now.call()
+        await now.say(ref, 1, "Good morning.")
+        await now.until_reply_ends(ref, 1)
+        other = await now.call()
+        await now.say(other, 1, "Good morning.")
+        await now.until_reply_ends(other, 1)
+        (report,) = await now.until_said(other, SentenceSynthesized)
+        assert (report.cached, report.synthesis_ms) == (True, 0)
+        counts = now.service.metrics.counter(PHRASE_CACHE).counts
+        assert counts["hit",] >= 1
+
+
+async def test_a_newer_assignment_moves_the_audio_to_another_gateway(nats_url: str, tmp_path: Path) -> None:
+    async with world(nats_url, tmp_path) as now:
+        ref = await now.call()
+        assert (await now.assign(ref, epoch=2, gateway=OTHER_GATEWAY)).error is None
+        await now.say(ref, 1, "Good morning.")
+        await now.until_reply_ends(ref, 1)
+        assert {(gateway, frame.epoch) for gateway, _, frame in now.frames} == {(OTHER_GATEWAY, 2)}
+
+
+@pytest.mark.parametrize("end", ["ended", "released"])
+async def test_a_call_that_ends_is_let_go_of_with_all_its_sentences(
+    nats_url: str, tmp_path: Path, end: str
+) -> None:
+    async with world(nats_url, tmp_path, tts_synthetic_audio_ms=3000, tts_ahead_s=0.2) as now:
+        ref = await now.call()
+        await now.say(ref, 1, "One.", "Two.", complete=False)
+        await eventually(lambda: now.sound(ref, 1), "the beginning of the reply")
+        if end == "ended":
+            reason = EndReason.CALLER_HUNG_UP
+            await now.publish(ref, CallEnded(reason=reason, started_us=1, ended_us=2, duration_ms=1))
+        else:
+            release = Release(call=ref.call, tenant=ref.tenant, epoch=1)
+            await now.bus.publish(RELEASE.subject(role="tts", process=WORKER), release)
+        reports = await now.until_said(ref, SentenceSynthesized, 2)
+        assert {report.outcome for report in reports} == {Outcome.CANCELLED}
+        sent = len(now.frames)
+        await now.say(ref, 2, "Too late.")
+        other = await now.call()
+        await now.say(other, 1, "Good morning.")
+        await eventually(lambda: now.sound(other, 1), "the other call's audio")
+        assert [frame for _, its, frame in now.frames[sent:] if its == ref] == []
+
+
+async def test_many_calls_at_once_each_get_their_own(nats_url: str, tmp_path: Path) -> None:
+    async with world(nats_url, tmp_path, tts_synthetic_audio_ms=200) as now:
+        refs = [await now.call() for _ in range(30)]
+        await asyncio.gather(
+            *(now.say(ref, 1, f"You are caller {number}.") for number, ref in enumerate(refs))
+        )
+        sounds = [await now.until_reply_ends(ref, 1) for ref in refs]
+        assert all(sum(bool(frame.payload) for frame in frames) == 10 for frames in sounds)
+        assert len({b"".join(frame.payload for frame in frames) for frames in sounds}) > 25, "pitches by text"
+
+
+async def test_it_says_that_it_lives_and_how_loaded_it_is(nats_url: str, tmp_path: Path) -> None:
+    async with world(nats_url, tmp_path, tts_capacity=7) as now:
+        await now.call()
+        await eventually(lambda: any(beat.calls == 1 for beat in now.beats), "a heartbeat with the call")
+        assert (now.beats[-1].process, now.beats[-1].capacity) == (WORKER, 7)
+
+
+async def test_a_preloaded_engine_that_is_missing_stops_the_start(nats_url: str, tmp_path: Path) -> None:
+    absent = {"absent": factory(EngineMissing("no package", mend="pip install it"))}
+    with pytest.raises(EngineMissing, match="pip install it"):
+        async with world(nats_url, tmp_path, absent, tts_preload=("absent",)):
+            pass

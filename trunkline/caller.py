@@ -1,0 +1,305 @@
+"""A caller: one telephone that dials the platform over Twilio Media Streams, speaks and listens in real time.
+
+Frames of 20 ms leave on an absolute schedule, speech or silence, so that a late one does not make the next
+one late. What was said and what was heard lie on one clock, whose zero is the moment the call began. The
+demo, `trunkline call` and the load tool are all made of this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+import picows
+from numpy.typing import NDArray
+from pybase64 import b64decode
+
+from audio.g711 import decode_mulaw
+from runtime.clock import Clock
+from runtime.tasks import TaskOwner
+from trunkline.earpiece import Earpiece
+from trunkline.errors import CallFailed, CallRefused
+from trunkline.media_messages import StreamMessages
+from trunkline.media_socket import Receiver, connect_media
+from trunkline.utterance import LINE_RATE_HZ, Utterance
+
+FRAME_SAMPLES: Final = LINE_RATE_HZ // 50
+_FRAME_S: Final = FRAME_SAMPLES / LINE_RATE_HZ
+_SILENCE: Final = b"\xff" * FRAME_SAMPLES
+_CLOSED_AS_AGREED: Final = (picows.WSCloseCode.OK.value, picows.WSCloseCode.NO_INFO.value)
+_FAREWELL_S: Final = 2.0
+
+
+class Wire(Protocol):
+    """The way to the platform."""
+
+    def send(self, message: bytes) -> None:
+        """Send one message, at once and without blocking."""
+        ...
+
+    def close(self) -> None:
+        """Close it; the receiver is told."""
+        ...
+
+
+Connect = Callable[[str, Receiver], Awaitable[Wire]]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialling:
+    """Who calls whom, where. The carrier's call id is how the platform's own record finds this call."""
+
+    url: str
+    called: str
+    caller: str
+    carrier_call_id: str
+
+
+def new_carrier_call_id(rng: random.Random) -> str:
+    """A call id as Twilio's look."""
+    return f"CA{rng.getrandbits(128):032x}"
+
+
+class Ending(NamedTuple):
+    """How the call ended: the WebSocket's close code and reason, and whether the caller hung up."""
+
+    code: int
+    reason: str
+    by_caller: bool
+
+    @property
+    def agreed(self) -> bool:
+        """Whether one side hung up, rather than refused or lost the call."""
+        return self.by_caller or self.code in _CLOSED_AS_AGREED
+
+
+@dataclass(slots=True)
+class Said:
+    """An utterance on its way. Positions are samples on the call's clock, None until they have left."""
+
+    utterance: Utterance
+    began: int | None = None
+    left: int | None = None
+    """When the frame with the last sample of speech really left; a late one leaves after `speech_ended`."""
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def speech_began(self) -> int | None:
+        """When the frame with the first sample of speech left."""
+        return None if self.began is None else self.began + _frame_start(self.utterance.speech_start)
+
+    @property
+    def speech_ended(self) -> int | None:
+        """When the frame with the last sample of speech left."""
+        return None if self.began is None else self.began + _frame_start(self.utterance.speech_end - 1)
+
+
+def _frame_start(sample: int) -> int:
+    return max(sample, 0) // FRAME_SAMPLES * FRAME_SAMPLES
+
+
+class Caller:
+    """One call from `async with` to its end. Every wait raises CallFailed or CallRefused when it is lost."""
+
+    def __init__(
+        self,
+        dialling: Dialling,
+        clock: Clock,
+        *,
+        connect: Connect = connect_media,
+        keep_audio: bool = True,
+    ) -> None:
+        self.dialling = dialling
+        self.ear = Earpiece(keep=keep_audio)
+        self.said: list[Said] = []
+        self.frames_sent = 0
+        self.worst_lateness_ms = 0.0
+        self.began_us = 0
+        self.ending: Ending | None = None
+        self._clock = clock
+        self._connect = connect
+        self._keep = keep_audio
+        self._wire: Wire | None = None
+        self._messages = StreamMessages(
+            f"MZ{dialling.carrier_call_id.removeprefix('CA')}", dialling.carrier_call_id
+        )
+        self._tasks = TaskOwner("caller", on_failure=self._broke)
+        self._fault: BaseException | None = None
+        self._zero_s = 0.0
+        self._waiting: deque[Said] = deque()
+        self._speaking: Said | None = None
+        self._spoken = bytearray()
+        self._tick = asyncio.Event()
+        self._over = asyncio.Event()
+        self._hanging_up = False
+
+    # -- the call ------------------------------------------------------------------------------------
+
+    async def dial(self) -> None:
+        """Connect and say who calls whom; sound flows from now on. Raises CallFailed."""
+        self._wire = await self._connect(self.dialling.url, self)
+        self._wire.send(self._messages.connected())
+        numbers = {"to": self.dialling.called, "from": self.dialling.caller}
+        self._wire.send(self._messages.start(numbers))
+        self._zero_s, self.began_us = self._clock.monotonic_s(), self._clock.now_us()
+        self._tasks.spawn(self._speak(), "speak")
+
+    async def hang_up(self) -> None:
+        """Say that the call is over, and close the socket."""
+        if self.ending is None and self._wire is not None and not self._hanging_up:
+            self._hanging_up = True
+            self._wire.send(self._messages.stop())
+            self._wire.close()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), _FAREWELL_S)
+        await self._tasks.close()
+
+    async def __aenter__(self) -> Caller:
+        await self.dial()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.hang_up()
+
+    # -- what the script says and waits for ----------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        """The call's clock, in samples at 8 kHz."""
+        return round((self._clock.monotonic_s() - self._zero_s) * LINE_RATE_HZ)
+
+    def say(self, utterance: Utterance) -> Said:
+        """Begin to say it with the next frame, or after what is being said."""
+        said = Said(utterance)
+        self.said.append(said)
+        self._waiting.append(said)
+        return said
+
+    async def until(self, holds: Callable[[], bool], within_s: float) -> bool:
+        """Wait until `holds()`, looking once a frame; False when it does not within `within_s`.
+
+        Raises CallRefused or CallFailed when the call is over before.
+        """
+        deadline_s = self._clock.monotonic_s() + within_s
+        while not holds():
+            self.check()
+            if self._clock.monotonic_s() >= deadline_s:
+                return False
+            self._tick.clear()
+            await self._tick.wait()
+        return True
+
+    async def until_answered(self, after: int, quiet_s: float, within_s: float) -> bool:
+        """Wait until the agent has spoken after the sample `after` and then kept quiet for `quiet_s`."""
+
+        def answered() -> bool:
+            silent_since = self.ear.silent_since(self.now)
+            spoke = any(spurt.heard_until > after for spurt in self.ear.spurts)
+            return spoke and silent_since is not None and self.now - silent_since >= quiet_s * LINE_RATE_HZ
+
+        return await self.until(answered, within_s)
+
+    def check(self) -> None:
+        """Raise CallRefused or CallFailed when the call is over, and whatever broke this caller."""
+        if self._fault is not None:
+            raise self._fault
+        if self.ending is None:
+            return
+        if self.ending.agreed:
+            raise CallFailed("the call is over", mend="the agent hung up before the caller was done")
+        if self.ending.code == picows.WSCloseCode.ABNORMAL_CLOSURE.value:
+            raise CallFailed("the connection was lost", mend="does the gateway still run? its log says more")
+        raise CallRefused(self.ending.code, self.ending.reason)
+
+    def waited_ms(self, arrived: int) -> float | None:
+        """From the last sample said before `arrived` to then: what the caller waited for an answer."""
+        ends = [said.speech_ended for said in self.said if said.finished.is_set()]
+        before = [end for end in ends if end is not None and end <= arrived]
+        return (arrived - max(before)) * 1000 / LINE_RATE_HZ if before else None
+
+    # -- the two sides of the recording ----------------------------------------------------------------
+
+    def spoken(self) -> NDArray[np.int16]:
+        """All that was said, from the call's beginning."""
+        return decode_mulaw(bytes(self._spoken))
+
+    def last_said(self, samples: int) -> bytes:
+        """The mu-law of the last `samples` that were said."""
+        return bytes(self._spoken[-samples:])
+
+    def heard(self) -> NDArray[np.int16]:
+        """All that was heard, on the same clock."""
+        return self.ear.heard()
+
+    # -- 50 times a second -----------------------------------------------------------------------------
+
+    async def _speak(self) -> None:
+        while self.ending is None:
+            due_s = self._zero_s + self.frames_sent * _FRAME_S
+            await self._clock.sleep(max(0.0, due_s - self._clock.monotonic_s()))
+            late_ms = (self._clock.monotonic_s() - due_s) * 1000
+            self.worst_lateness_ms = max(self.worst_lateness_ms, late_ms)
+            self._send_frame()
+            for name in self.ear.passed(self.now):
+                self._send(self._messages.mark(name))
+            self._tick.set()
+
+    def _send_frame(self) -> None:
+        payload = self._next_payload()
+        self._send(self._messages.media(self.frames_sent + 1, self.frames_sent * 20, payload))
+        self.frames_sent += 1
+        if self._keep:
+            self._spoken += payload
+
+    def _next_payload(self) -> bytes:
+        at = self.frames_sent * FRAME_SAMPLES
+        if self._speaking is None and self._waiting:
+            self._speaking = self._waiting.popleft()
+            self._speaking.began = at
+        speaking = self._speaking
+        if speaking is None or speaking.began is None:
+            return _SILENCE
+        done = at - speaking.began
+        payload = speaking.utterance.mulaw[done : done + FRAME_SAMPLES]
+        if at == speaking.speech_ended:
+            speaking.left = self.now
+        if done + FRAME_SAMPLES >= len(speaking.utterance.mulaw):
+            self._speaking = None
+            speaking.finished.set()
+        return payload.ljust(FRAME_SAMPLES, b"\xff")
+
+    def _send(self, message: bytes) -> None:
+        if self._wire is not None and self.ending is None:
+            self._wire.send(message)
+
+    # -- what comes over the wire ----------------------------------------------------------------------
+
+    def on_message(self, message: dict[str, Any]) -> None:
+        """One message of the platform; one of another kind is left alone, as a carrier does."""
+        match message.get("event"):
+            case "media":
+                self.ear.play(b64decode(message["media"]["payload"]), self.now)
+            case "mark":
+                self.ear.mark(message["mark"]["name"], self.now)
+            case "clear":
+                for name in self.ear.clear(self.now):
+                    self._send(self._messages.mark(name))
+
+    def _broke(self, fault: BaseException) -> None:
+        self._fault = fault
+        self._tick.set()
+
+    def on_closed(self, code: int, reason: str) -> None:
+        """The socket is gone."""
+        self.ending = Ending(code, reason, self._hanging_up)
+        self._over.set()
+        self._tick.set()

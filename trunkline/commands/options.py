@@ -1,0 +1,49 @@
+"""Options that several commands share, said once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from trunkline.errors import BadOption
+
+HOME: Final = Path(".trunkline")
+
+Home = Annotated[
+    Path, typer.Option("--home", envvar="TRUNKLINE_HOME", help="Where data, logs and joined models lie.")
+]
+Tenants = Annotated[
+    Path,
+    typer.Option(
+        "--tenants",
+        envvar="TRUNKLINE_ROUTER_TENANTS_FILE",
+        help="Tenants, numbers and assistants (YAML); changes reach the next call.",
+    ),
+]
+VoiceEngine = Annotated[
+    str,
+    typer.Option("--voice", help="piper or kokoro for every assistant; default: what its file says."),
+]
+Spread = Annotated[
+    bool, typer.Option("--spread", help="A process of its own for router, session and llm, too.")
+]
+LocalLlm = Annotated[
+    bool,
+    typer.Option(
+        "--local-llm/--no-local-llm",
+        help="Start SmolLM2 behind the FAQ; never when TRUNKLINE_LLM_OPENAI_BASE_URL names another.",
+    ),
+]
+
+
+def writable_folder_of(path: Path, flag: str) -> Path:
+    """`path`, whose folder now exists; raises BadOption, naming `flag`, when that cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadOption(
+            f"{path.parent} cannot be made: {error.strerror}", mend=f"choose another place with {flag}"
+        ) from error
+    return path

@@ -1,0 +1,70 @@
+"""`trunkline up`: everything on this machine until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated
+
+import typer
+
+from trunkline.commands.options import HOME, Home, LocalLlm, Spread, Tenants, VoiceEngine
+from trunkline.interrupts import INTERRUPTED, Interrupts, run_interruptible
+from trunkline.local_platform import TENANTS, LocalPlatform, Options
+from trunkline.view import plain_console, process_line
+
+
+def up(
+    *,
+    home: Home = HOME,
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port",
+            envvar="TRUNKLINE_GATEWAY_PORT",
+            min=0,
+            max=65_535,
+            help="Where calls come in; 0: any free one.",
+        ),
+    ] = 8080,
+    nats_port: Annotated[
+        int, typer.Option("--nats-port", min=0, max=65_535, help="Where the bus listens; 0: any free one.")
+    ] = 0,
+    tenants: Tenants = TENANTS,
+    voice: VoiceEngine = "",
+    spread: Spread = False,
+    local_llm: LocalLlm = True,
+) -> None:
+    """Start the platform on this machine and keep it up until Ctrl-C."""
+    options = Options(
+        home=home,
+        tenants=tenants,
+        port=port,
+        nats_port=nats_port,
+        voice=voice,
+        spread=spread,
+        local_llm=local_llm,
+    )
+    status = run_interruptible(lambda interrupts: _run(options, interrupts))
+    raise typer.Exit(0 if status == INTERRUPTED else status)
+
+
+async def _run(options: Options, interrupts: Interrupts) -> int:
+    console = plain_console()
+    console.print(f"Starting in {options.home.absolute()}", soft_wrap=True)
+    started_s = time.monotonic()
+    platform = LocalPlatform(options, lambda report: console.print(process_line(report), soft_wrap=True))
+    interrupts.hurry = platform.hurry
+    async with platform:
+        for fault in platform.faults:
+            console.print(f"  cannot be called: {fault}", style="yellow", soft_wrap=True)
+        console.print(
+            f"Ready in {time.monotonic() - started_s:.1f} s. Calls: {platform.state.media_url}  "
+            f"Bus: {platform.state.nats_url}  Logs: {options.home / 'logs'}  Ctrl-C stops it.",
+            soft_wrap=True,
+        )
+        try:
+            await asyncio.Event().wait()
+        finally:
+            console.print("Stopping; Ctrl-C again does not wait for calls.")
+    return 0

@@ -1,0 +1,40 @@
+"""Two runs side by side: what changed, and by how much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trunkline.load.report import LoadReport
+from trunkline.load.thresholds import FIGURES
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One figure in both runs; `percent` is None where there is nothing to divide."""
+
+    figure: str
+    before: float | None
+    after: float | None
+
+    @property
+    def percent(self) -> float | None:
+        """How much more there is after."""
+        if self.before is None or self.after is None or self.before == 0:
+            return None
+        return (self.after / self.before - 1) * 100
+
+
+def compare(before: LoadReport, after: LoadReport) -> list[Change]:
+    """Every figure of both."""
+    old, new = before.figures(), after.figures()
+    return [Change(name, old[name], new[name]) for name in FIGURES]
+
+
+def differing_plan(before: LoadReport, after: LoadReport) -> list[str]:
+    """In what the two runs were not the same; the address does not count."""
+    keys = sorted((before.plan.keys() | after.plan.keys()) - {"url"})
+    return [
+        f"{key}: {before.plan.get(key)} → {after.plan.get(key)}"
+        for key in keys
+        if before.plan.get(key) != after.plan.get(key)
+    ]

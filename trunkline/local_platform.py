@@ -1,0 +1,179 @@
+"""The whole platform on this machine, from a claim on its home to the last process gone.
+
+`trunkline up`, the demo, end-to-end tests and benches all start it here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from router_service.routing import resolve
+from router_service.stores.yaml_file import YamlFile
+from trunkline.composition import LLM_URL_VARIABLE, Placed, Plan, Ports, compose
+from trunkline.errors import BadOption
+from trunkline.ports import LOOPBACK, free_ports, require_free
+from trunkline.state import RunningPlatform, RunningProcess, claimed, last_state, write_state
+from trunkline.supervisor import Happening, Report, Reporter, Supervisor
+from trunkline.voices import VOICES, with_voice
+
+EXAMPLES: Final = Path(__file__).resolve().parent.parent / "examples"
+TENANTS: Final = EXAMPLES / "tenants.yaml"
+_ORPHANS_LEAVE_WITHIN_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a user may choose. A port of 0 is any free one; an empty voice is what the tenants file says."""
+
+    home: Path
+    tenants: Path = TENANTS
+    port: int = 8080
+    nats_port: int = 0
+    voice: str = ""
+    spread: bool = False
+    local_llm: bool = True
+
+
+class LocalPlatform:
+    """A platform from the beginning of an `async with` block to its end, when everything is gone again.
+
+    Entering raises AlreadyRunning, BadOption, ProgramMissing, StartFailed or DirectoryUnreadable, and then
+    leaves nothing running. `faults` are numbers that cannot be called, and why.
+    """
+
+    def __init__(self, options: Options, report: Reporter = lambda _: None) -> None:
+        self.faults: tuple[str, ...] = ()
+        self._options = options
+        self._home = options.home.absolute()
+        self._report = report
+        self._closing = AsyncExitStack()
+        self._supervisor: Supervisor | None = None
+        self._state: RunningPlatform | None = None
+
+    @property
+    def state(self) -> RunningPlatform:
+        """Where the running platform can be reached."""
+        assert self._state is not None, "the platform is not up"
+        return self._state
+
+    def hurry(self) -> None:
+        """Somebody cannot wait for the orderly end: kill what still runs."""
+        if self._supervisor is not None:
+            self._supervisor.hurry()
+
+    async def __aenter__(self) -> LocalPlatform:
+        self.faults = _check_tenants(self._options.tenants)
+        async with AsyncExitStack() as undo:
+            undo.enter_context(claimed(self._home))
+            await _orphans_gone(self._home)
+            placed, plan = self._place()
+            logs = self._home / "logs"
+            self._supervisor = Supervisor([one.spec for one in placed], logs, report=self._reported)
+            await undo.enter_async_context(self._supervisor)
+            self._state = _describe(plan, placed, self._supervisor.pids)
+            write_state(self._home, self._state)
+            self._closing = undo.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._closing.aclose()
+
+    def _place(self) -> tuple[tuple[Placed, ...], Plan]:
+        options = self._options
+        ports = _ports(options)
+        tenants = options.tenants.absolute()
+        if options.voice:
+            tenants = with_voice(tenants, _known_voice(options.voice), self._home)
+        plan = Plan(
+            home=self._home,
+            tenants=tenants,
+            ports=ports,
+            environment=dict(os.environ),
+            voice=options.voice,
+            spread=options.spread,
+            local_llm=options.local_llm and LLM_URL_VARIABLE not in os.environ,
+        )
+        return compose(plan), plan
+
+    def _reported(self, report: Report) -> None:
+        self._report(report)
+        if report.happened is Happening.RESTARTED and self._state and self._supervisor:
+            pids = self._supervisor.pids
+            processes = tuple(
+                one.model_copy(update={"pid": pids.get(one.name, one.pid)}) for one in self._state.processes
+            )
+            self._state = self._state.model_copy(update={"processes": processes})
+            write_state(self._home, self._state)
+
+
+def _check_tenants(path: Path) -> tuple[str, ...]:
+    if not path.is_file():
+        raise BadOption(f"there is no tenants file {path}", mend="name one with --tenants")
+    _, faults = resolve(YamlFile(path).read())
+    return tuple(str(fault) for fault in faults)
+
+
+def _known_voice(voice: str) -> str:
+    if voice not in VOICES:
+        raise BadOption(f"there is no voice {voice!r}", mend=f"use --voice {' or --voice '.join(VOICES)}")
+    return voice
+
+
+def _ports(options: Options) -> Ports:
+    gateway, nats, monitor, local_llm, *health = free_ports(4 + 7)
+    if options.port:
+        require_free(options.port, "--port", os.environ.get("TRUNKLINE_GATEWAY_HOST", LOOPBACK))
+    if options.nats_port:
+        require_free(options.nats_port, "--nats-port")
+    return Ports(options.port or gateway, options.nats_port or nats, monitor, local_llm, tuple(health))
+
+
+def _describe(plan: Plan, placed: tuple[Placed, ...], pids: dict[str, int]) -> RunningPlatform:
+    return RunningPlatform(
+        version=version("trunkline"),
+        pid=os.getpid(),
+        started_us=time.time_ns() // 1000,
+        nats_url=plan.ports.nats_url,
+        nats_user=plan.users.operator.name,
+        nats_password=plan.users.operator.password,
+        media_url=plan.ports.media_url,
+        tenants=plan.tenants,
+        processes=tuple(
+            RunningProcess(name=one.spec.name, pid=pids[one.spec.name], health_port=one.health_port)
+            for one in placed
+            if one.spec.name in pids
+        ),
+    )
+
+
+async def _orphans_gone(home: Path) -> None:
+    """Wait for the processes of a platform that was killed: they notice, and two servers must not share data.
+
+    A process id that belongs to somebody else by now only costs the wait.
+    """
+    last = last_state(home)
+    deadline_s = time.monotonic() + _ORPHANS_LEAVE_WITHIN_S
+    while last and any(_lives(one.pid) for one in last.processes):
+        if time.monotonic() > deadline_s:
+            break
+        await asyncio.sleep(0.1)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,124 @@
+"""From the bus to the core and back: no decisions here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from contracts.channels import AGENT_AUDIO
+from contracts.frames import Frame
+from contracts.identities import CallRef
+from contracts.messages import (
+    Assign,
+    EngineFailed,
+    Event,
+    Outcome,
+    PlayoutEnded,
+    ReplyCompleted,
+    ReplySentence,
+    SentenceSynthesized,
+    SpeechStarted,
+    Stage,
+)
+from contracts.telemetry import FRAMES_OUT, STAGE_SECONDS
+from runtime.bus import Bus
+from runtime.telemetry import Metrics
+from tts_service.casting import Cast, Engines
+from tts_service.ports import Outlet
+from tts_service.synthesis import CallSynthesis
+from tts_service.warming import Warmer
+
+
+class BusOutlet:
+    """The Outlet port of one call over the bus."""
+
+    def __init__(self, bus: Bus, metrics: Metrics, assign: Assign) -> None:
+        self._bus = bus
+        self._ref = CallRef(assign.tenant, assign.call)
+        self._frames_out = metrics.counter(FRAMES_OUT)
+        self._stage_seconds = metrics.histogram(STAGE_SECONDS)
+        self.follow(assign)
+
+    def follow(self, assign: Assign) -> None:
+        """From here on send to this assignment's gateway, under its epoch."""
+        self._epoch = assign.epoch
+        self._subject = AGENT_AUDIO.subject(process=assign.gateway, tenant=assign.tenant, call=assign.call)
+
+    async def frame(self, frame: Frame) -> None:
+        """To the gateway that holds the leg."""
+        await self._bus.publish_frame(self._subject, frame._replace(epoch=self._epoch))
+        self._frames_out.add()
+
+    async def synthesized(
+        self, cause: Event[ReplySentence] | None, body: SentenceSynthesized, trace: str | None
+    ) -> None:
+        """To the record."""
+        if body.synthesis_ms:
+            self._stage_seconds(body.synthesis_ms / 1000, Stage.TTS, body.engine)
+        await self._bus.publish_event(self._ref, body, cause=cause, epoch=self._epoch, trace=trace)
+
+    async def engine_failed(self, cause: Event[ReplySentence], body: EngineFailed) -> None:
+        """To the record."""
+        await self._bus.publish_event(self._ref, body, cause=cause, epoch=self._epoch)
+
+
+class _Held(NamedTuple):
+    outlet: BusOutlet
+    synthesis: CallSynthesis
+    barge_in: bool
+
+
+class Handlers:
+    """The calls of this process: taken, told of their events, dropped."""
+
+    def __init__(
+        self,
+        engines: Engines,
+        warmer: Warmer,
+        *,
+        new_outlet: Callable[[Assign], BusOutlet],
+        new_synthesis: Callable[[Cast, Outlet], CallSynthesis],
+    ) -> None:
+        self._engines = engines
+        self._warmer = warmer
+        self._new_outlet = new_outlet
+        self._new_synthesis = new_synthesis
+        self._calls: dict[CallRef, _Held] = {}
+
+    async def take(self, assign: Assign) -> None:
+        """Begin to hold the call, or follow it to another gateway or epoch.
+
+        Raises what `Engines.cast` raises when nobody can speak for the assistant.
+        """
+        ref = CallRef(assign.tenant, assign.call)
+        held = self._calls.get(ref)
+        if held is not None:
+            held.outlet.follow(assign)
+            return
+        cast = await self._engines.cast(assign.assistant)
+        outlet = self._new_outlet(assign)
+        synthesis = self._new_synthesis(cast, outlet)
+        self._calls[ref] = _Held(outlet, synthesis, assign.assistant.barge_in)
+        synthesis.start()
+        self._warmer.wish(assign.assistant, cast)
+
+    async def on_event(self, event: Event[Any]) -> None:
+        """What llm, stt and the gateway say about the call."""
+        held = self._calls.get(event.ref)
+        if held is None:
+            return
+        match event.body:
+            case ReplySentence():
+                await held.synthesis.add(event)
+            case ReplyCompleted() as body:
+                await held.synthesis.complete(body)
+            case SpeechStarted(turn=turn) if held.barge_in:
+                await held.synthesis.interrupt(turn)
+            case PlayoutEnded(reply=reply, outcome=Outcome.CANCELLED):
+                await held.synthesis.cancel(reply)
+
+    async def drop(self, ref: CallRef) -> None:
+        """Let go of the call; what was not said of it is cancelled."""
+        held = self._calls.pop(ref, None)
+        if held is not None:
+            await held.synthesis.close()
