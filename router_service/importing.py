@@ -60,6 +60,7 @@ async def take_over(work: Work, directory: Directory) -> list[NumberMisconfigure
             await _touch(work, tenant.id)
     await _take_back(work, set(owners))
     await work.log(None, _IMPORTED, fingerprint, tenants=sorted(directory.tenants))
+    log.info("took over %d tenants from the file", len(directory.tenants))
     return faults
 
 

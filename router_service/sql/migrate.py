@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.resources import files
 from typing import Final
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,6 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router_service.errors import DatabaseUnavailable
 from router_service.sql.engine import WRITES
+
+logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each step; we tell of the whole
+log = logging.getLogger(__name__)
 
 _LOCK: Final = 0x7472756E6B  # "trunk": any number that nobody else in the database locks
 
@@ -47,4 +52,8 @@ def _isolation(engine: AsyncEngine) -> str:
 def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    before = MigrationContext.configure(connection).get_current_revision()
     command.upgrade(configuration(connection), "head")
+    after = MigrationContext.configure(connection).get_current_revision()
+    if before != after:
+        log.info("database migrated from %s to %s", before or "nothing", after)
