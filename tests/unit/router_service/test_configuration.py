@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.messages import AssistantSnapshot
+from contracts.messages import AssistantSnapshot, Endpointing
 from contracts.streams import ASSISTANTS_BUCKET
 from router_service.configuration import check_known, merge, snapshot_of
 from router_service.errors import BadConfiguration
@@ -105,7 +105,7 @@ def test_every_setting_is_known() -> None:
 @pytest.mark.parametrize(
     ("config", "waits"),
     [
-        ({}, (350, 800)),
+        ({}, (Endpointing().finished_ms, Endpointing().unfinished_ms)),
         ({"latency": "fast"}, (250, 600)),
         ({"latency": "patient"}, (600, 1200)),
         ({"latency": "fast", "endpointing": {"finished_ms": 400}}, (400, 600)),
