@@ -109,7 +109,7 @@ CALLER_AUDIO: Final = Channel(
     Plane.AUDIO,
     _NONE,
     ("gateway",),
-    ("stt",),
+    ("stt", "trunkline"),
     "Caller frames of 20 ms, stamped on the gateway's clock, to the STT worker that holds the call.",
 )
 AGENT_AUDIO: Final = Channel(
@@ -119,7 +119,7 @@ AGENT_AUDIO: Final = Channel(
     Plane.AUDIO,
     _NONE,
     ("tts",),
-    ("gateway",),
+    ("gateway", "trunkline"),
     "Agent frames, by reply and sentence, to the gateway that holds the leg.",
 )
 
@@ -308,7 +308,7 @@ NUMBER_SNAPSHOT: Final = Channel(
     Plane.KV,
     f"bucket {ASSISTANTS_BUCKET.name}, {ASSISTANTS_BUCKET.history} revisions",
     ("router",),
-    ("session",),
+    ("session", "trunkline"),
     "A called number resolved to tenant, limits and assistant.",
 )
 ACTIVE_CALL: Final = Channel(
@@ -368,6 +368,22 @@ def channel_of(body: M) -> Channel[M]:
 def every_event_of(ref: CallRef) -> str:
     """The subject filter for all recorded events of one call."""
     return f"call.{check_token('tenant', ref.tenant)}.{check_token('call', ref.call)}.>"
+
+
+def every_event() -> str:
+    """The subject filter for all recorded events of all calls."""
+    return "call.*.*.>"
+
+
+def every_frame() -> str:
+    """The subject filter for all audio of all calls, both ways."""
+    return CALLER_AUDIO.wildcard()
+
+
+def event_name(subject: str) -> str:
+    """The name of the event on a `call.*` subject, such as `turn.ended`; empty for any other subject."""
+    tokens = subject.split(".", 3)
+    return tokens[3] if len(tokens) == 4 and tokens[0] == "call" else ""
 
 
 def every_frame_to(process: str) -> str:

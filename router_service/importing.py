@@ -70,7 +70,8 @@ async def _tenant(work: Work, slug: str, entry: TenantEntry) -> Tenant | None:
     if slug == PLATFORM_TENANT or (found and found[0].closed_us is not None):
         return None
     (plan,) = await work.rows(Plan).find(slug=subscriptions.DEFAULT_PLAN)
-    tenant = found[0] if found else Tenant(work.new_id(), slug, entry.name, 1, work.now_us)
+    old = found[0] if found else Tenant(work.new_id(), slug, entry.name, 1, work.now_us)
+    tenant = replace(old, name=entry.name, recording_allowed=entry.recording_allowed)
     subscribed = await work.rows(Subscription).find(tenant_id=tenant.id)
     wanted = Subscription(
         tenant_id=tenant.id,
@@ -79,8 +80,8 @@ async def _tenant(work: Work, slug: str, entry: TenantEntry) -> Tenant | None:
         max_concurrent_calls=entry.max_concurrent_calls,
         inbound_reserve=entry.inbound_reserve,
     )
-    if not found or found[0].name != entry.name or subscribed != [wanted]:
-        tenant = replace(tenant, name=entry.name, revision=tenant.revision + 1)
+    if found != [tenant] or subscribed != [wanted]:
+        tenant = replace(tenant, revision=tenant.revision + 1)
         await work.rows(Tenant).put(tenant)
         await work.rows(Subscription).put(wanted)
         await work.log(tenant, "tenant.imported", slug)

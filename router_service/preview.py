@@ -51,5 +51,6 @@ async def _snapshot(
         max_concurrent_calls=number.max_concurrent_calls,
         tenant_max_concurrent_calls=calls,
         tenant_inbound_reserve=reserve,
+        recording_allowed=tenant.recording_allowed,
         assistant=assistant,
     )

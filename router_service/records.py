@@ -24,6 +24,7 @@ class Tenant:
     name: str
     revision: int
     created_us: int
+    recording_allowed: bool = False
     closed_us: int | None = None
 
 

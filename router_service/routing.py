@@ -139,5 +139,6 @@ def _terms(slug: str, tenant: TenantEntry, entry: NumberEntry) -> dict[str, Any]
         "active": entry.active,
         "max_concurrent_calls": entry.max_concurrent_calls,
         "tenant_max_concurrent_calls": tenant.max_concurrent_calls,
+        "recording_allowed": tenant.recording_allowed,
         "tenant_inbound_reserve": min(tenant.inbound_reserve, tenant.max_concurrent_calls),
     }

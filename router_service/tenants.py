@@ -50,10 +50,11 @@ async def list_all(work: Work, op: m.ListTenants) -> m.TenantsReply:
 
 
 async def update(work: Work, op: m.UpdateTenant) -> m.TenantsReply:
-    """Rename it."""
-    tenant = replace(await work.tenant(), name=op.name)
+    """Change what is given."""
+    given = op.model_dump(exclude={"op"}, exclude_none=True)
+    tenant = replace(await work.tenant(), **given)
     await work.touch(tenant)
-    await work.log(tenant, "tenant.renamed", tenant.slug, name=op.name)
+    await work.log(tenant, "tenant.changed", tenant.slug, **given)
     return m.TenantsReply(items=(_view(tenant),))
 
 
@@ -73,4 +74,9 @@ async def close(work: Work, _: m.CloseTenant) -> m.TenantsReply:
 
 
 def _view(tenant: Tenant) -> m.TenantView:
-    return m.TenantView(slug=tenant.slug, name=tenant.name, created_us=tenant.created_us)
+    return m.TenantView(
+        slug=tenant.slug,
+        name=tenant.name,
+        recording_allowed=tenant.recording_allowed,
+        created_us=tenant.created_us,
+    )

@@ -184,6 +184,10 @@ class Caller:
         self._waiting.append(said)
         return said
 
+    def press(self, digit: str) -> None:
+        """Press a key of the telephone, now."""
+        self._send(self._messages.dtmf(digit))
+
     async def until(self, holds: Callable[[], bool], within_s: float) -> bool:
         """Wait until `holds()`, looking once a frame; False when it does not within `within_s`.
 

@@ -13,6 +13,8 @@ from trunkline.commands.call import call
 from trunkline.commands.demo import demo
 from trunkline.commands.doctor import doctor
 from trunkline.commands.load import load
+from trunkline.commands.record import record
+from trunkline.commands.replay import replay
 from trunkline.commands.report import report
 from trunkline.commands.sql import sql
 from trunkline.commands.up import up
@@ -25,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (up, call, demo, load, report, sql, doctor):
+for command in (up, call, demo, load, record, replay, report, sql, doctor):
     app.command()(command)
 
 

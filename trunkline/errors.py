@@ -8,11 +8,16 @@ TrunklineError
     ├── AlreadyRunning     another platform runs in this home
     ├── NotRunning         no platform runs in this home, or it does not answer
     ├── QueryFailed        the reporting store refused a statement
+    ├── RecordingDamaged   a recording is none, or is not what was written
+    ├── RecordingUnfinished
+    │                      a recording has no end: its recorder died, or the file was cut
     └── CallFailed         a call could not be placed, or broke off
         └── CallRefused    the platform closed the socket with a code of its own
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from contracts.errors import ErrorCode, TrunklineError
 
@@ -53,6 +58,35 @@ class QueryFailed(CommandError):
     """The reporting store refused a statement."""
 
     code = ErrorCode.BAD_QUERY
+
+
+class RecordingDamaged(CommandError):
+    """A recording is none, or is not what was written; `offset` is the byte where that shows."""
+
+    code = ErrorCode.BAD_CONFIGURATION
+
+    def __init__(self, offset: int, what: str, *, mend: str, path: Path | None = None) -> None:
+        where = f"{path}: " if path else ""
+        super().__init__(f"{where}at offset {offset}: {what}", mend=mend)
+        self.offset = offset
+        self._what = what
+
+    def within(self, path: Path) -> RecordingDamaged:
+        """The same, naming the file."""
+        return RecordingDamaged(self.offset, self._what, mend=self.mend, path=path)
+
+
+class RecordingUnfinished(CommandError):
+    """A recording has no end: its recorder died, or the file was cut. `offset` is where it stops."""
+
+    code = ErrorCode.BAD_CONFIGURATION
+
+    def __init__(self, offset: int, path: Path) -> None:
+        super().__init__(
+            f"{path}: the recording stops at offset {offset}, without its index",
+            mend="its recorder died or the file was cut; --recover uses what is whole",
+        )
+        self.offset = offset
 
 
 class CallFailed(CommandError):

@@ -48,6 +48,10 @@ class StreamMessages:
         """Everything that was sent before the mark has been played, or cleared."""
         return self._numbered("mark", {"name": name})
 
+    def dtmf(self, digit: str) -> bytes:
+        """The caller pressed a key."""
+        return self._numbered("dtmf", {"track": "inbound_track", "digit": digit})
+
     def stop(self) -> bytes:
         """The caller hangs up."""
         return self._numbered("stop", {"accountSid": _ACCOUNT, "callSid": self._carrier_call_id})

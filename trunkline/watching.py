@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import nats.errors
 from nats.aio.msg import Msg
+from nats.js.api import DeliverPolicy
 
-from contracts.channels import SESSION_ACTIVE, decode_event, every_event_of
+from contracts.channels import SESSION_ACTIVE, decode_event, every_event, every_event_of
 from contracts.errors import TrunklineError
 from contracts.identities import CallRef
 from contracts.messages import ActiveCalls, Event, ListActiveCalls
 from contracts.streams import CALLS
 from runtime.bus import Bus
-from runtime.errors import RequestTimeout
+from runtime.errors import BusUnavailable, RequestTimeout
 
 OnEvent = Callable[[Event[Any]], None]
 
@@ -33,6 +35,25 @@ async def find_call(bus: Bus, carrier_call_id: str) -> CallRef:
             if call.carrier_call_id == carrier_call_id:
                 return CallRef(call.tenant, call.call)
         await asyncio.sleep(_ASK_EVERY_S)
+
+
+async def hear_all(bus: Bus, on_message: Callable[[Msg], Awaitable[None]]) -> None:
+    """Hand over every event of every call from now on, in order, as the stream has them, until the connection
+    closes. Raises BusUnavailable where there is no such stream.
+    """
+    try:
+        await bus.jetstream.subscribe(
+            every_event(),
+            stream=CALLS.name,
+            ordered_consumer=True,
+            deliver_policy=DeliverPolicy.NEW,
+            cb=on_message,
+        )
+    except nats.errors.Error as error:
+        raise BusUnavailable(
+            f"stream {CALLS.name} cannot be read: {error}", mend="does the platform run on this bus?"
+        ) from error
+    await bus.flush()
 
 
 async def watch_call(bus: Bus, ref: CallRef, on_event: OnEvent) -> None:

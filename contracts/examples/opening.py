@@ -29,6 +29,7 @@ def before_answer(story: Story) -> None:
             tenant=CALL.tenant,
             tenant_name="Bright Smile",
             max_concurrent_calls=2,
+            recording_allowed=True,
             revision=7,
             assistant=RECEPTION,
         ),

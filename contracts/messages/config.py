@@ -165,6 +165,7 @@ class NumberSnapshot(Message):
     """A called number resolved: whose it is, how many calls it may hold, and who answers.
 
     Of the tenant's calls, `tenant_inbound_reserve` are kept for callers: outbound traffic cannot take them.
+    `recording_allowed` is the tenant's word that its callers agree to have their calls recorded.
     """
 
     number: PhoneNumber
@@ -175,5 +176,6 @@ class NumberSnapshot(Message):
     max_concurrent_calls: Annotated[int, Field(ge=0)] = 1
     tenant_max_concurrent_calls: Annotated[int, Field(ge=0)] = 10
     tenant_inbound_reserve: Count = 0
+    recording_allowed: bool = False
     revision: Count = 0
     assistant: AssistantSnapshot

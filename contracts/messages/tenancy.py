@@ -22,10 +22,11 @@ Patch = Annotated[dict[str, JsonValue], Field(description="a JSON Merge Patch: n
 
 
 class TenantView(Message):
-    """A business on the platform."""
+    """A business on the platform; `recording_allowed` is its word that its callers agree to be recorded."""
 
     slug: TenantSlug
     name: str
+    recording_allowed: bool = False
     created_us: Micros
 
 
@@ -53,10 +54,11 @@ class ListTenants(Message):
 
 
 class UpdateTenant(Message):
-    """Change its name."""
+    """Change what is given."""
 
     op: Literal["update"] = "update"
-    name: Name
+    name: Name | None = None
+    recording_allowed: bool | None = None
 
 
 class CloseTenant(Message):

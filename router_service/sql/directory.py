@@ -84,6 +84,7 @@ _TENANTS: Final = (
         TENANTS.c.slug,
         TENANTS.c.name,
         TENANTS.c.revision,
+        TENANTS.c.recording_allowed,
         SUBSCRIPTIONS.c.active,
         SUBSCRIPTIONS.c.ends_us,
         SUBSCRIPTIONS.c.max_concurrent_calls.label("own_calls"),
@@ -140,6 +141,7 @@ def _entry(
             "subscription_active": active,
             "max_concurrent_calls": calls,
             "inbound_reserve": reserve,
+            "recording_allowed": row.recording_allowed,
             "assistants": assistants,
             "numbers": numbers,
         }

@@ -71,6 +71,7 @@ TENANTS: Final = Table(
     _text("name"),
     Column("revision", BigInteger, nullable=False),
     _us("created_us"),
+    Column("recording_allowed", Boolean, nullable=False),
     _us("closed_us", null=True),
 )
 PLANS: Final = Table(

@@ -7,7 +7,6 @@ are saved. What kills processes starts them as processes.
 from __future__ import annotations
 
 import asyncio
-import copy
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -92,11 +91,14 @@ class Platform:
 
 
 def tenants_file(folder: Path, change: dict[str, Any] | None = None) -> Path:
-    """The example directory with `change` merged into the assistant of the synthetic number."""
+    """The example directory with `change` merged into the assistant of the synthetic number.
+
+    Its tenant does not allow recording; `tests.support.recordings` has one that does.
+    """
     directory = yaml.safe_load(EXAMPLES.read_text(encoding="utf-8"))
-    if change:
-        directory = copy.deepcopy(directory)
-        directory["tenants"]["load-lab"]["assistants"]["metronome"].update(change)
+    lab = directory["tenants"]["load-lab"]
+    lab["recording_allowed"] = False
+    lab["assistants"]["metronome"].update(change or {})
     path = folder / "tenants.yaml"
     path.write_text(yaml.safe_dump(directory), encoding="utf-8")
     return path

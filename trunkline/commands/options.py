@@ -26,6 +26,12 @@ VoiceEngine = Annotated[
     str,
     typer.Option("--voice", help="piper or kokoro for every assistant; default: what its file says."),
 ]
+Nats = Annotated[
+    str,
+    typer.Option(
+        "--nats", help="The platform's bus; default: the platform of this home.", envvar="TRUNKLINE_NATS_URL"
+    ),
+]
 Spread = Annotated[
     bool, typer.Option("--spread", help="A process of its own for router, session and llm, too.")
 ]

@@ -85,6 +85,10 @@ def test_a_token_that_the_channel_does_not_have_is_refused(build: Any) -> None:
 def test_the_filters_of_a_call_and_a_process() -> None:
     assert ch.every_event_of(REF) == f"call.{REF.tenant}.{REF.call}.>"
     assert ch.every_eye_on(REF) == f"live.{REF.tenant}.{REF.call}.>"
+    assert ch.every_event() == "call.*.*.>"
+    assert ch.every_frame() == "audio.*.*.*"
+    assert ch.event_name(ch.TURN_ENDED.subject(**REF._asdict())) == "turn.ended"
+    assert ch.event_name(ch.CALLER_AUDIO.subject(process="stt-1", **REF._asdict())) == ""
     assert ch.every_frame_to("stt-1") == "audio.stt-1.*.*"
 
 

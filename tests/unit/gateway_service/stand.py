@@ -168,12 +168,12 @@ class Stand:
         await bus.on_messages(
             HEARTBEAT.subject(role=Role.GATEWAY.value, process=GATEWAY), Heartbeat, self._keep_beat
         )
-        await bus.client.flush()
+        await bus.flush()
 
     async def open_session(self) -> None:
         """Answer session.open from now on."""
         await self.others.bus.respond(SESSION_OPEN.subject(), OpenCall, OpenCallReply, self._answer)
-        await self.others.bus.client.flush()
+        await self.others.bus.flush()
 
     # -- what the test sees --------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ TENANTS: dict[str, Any] = {
         "name": "Acme",
         "max_concurrent_calls": 4,
         "inbound_reserve": 1,
+        "recording_allowed": True,
         "assistants": {"desk": dict(CONFIG)},
         "numbers": {ONE: {"assistant": "desk", "label": "Front", "override": {"language": "de"}}},
     },
@@ -45,6 +46,8 @@ async def actions(desk: Office) -> list[str]:
 async def test_all_that_a_file_says_is_there(desk: Office) -> None:
     assert await imported(desk, a_file()) == []
 
+    assert (await desk.ask(member("acme"), m.GetTenant())).items[0].recording_allowed
+    assert not (await desk.ask(member("other"), m.GetTenant())).items[0].recording_allowed
     number = (await desk.ask(member("acme"), m.GetNumber(number=ONE))).items[0]
     assert (number.assistant, number.label, number.override) == ("desk", "Front", {"language": "de"})
     assert number.assigned_by == IMPORTER.subject

@@ -10,7 +10,9 @@ async def test_a_tenant_is_made_seen_and_renamed(desk: Office) -> None:
 
     assert (await desk.ask(owner, m.GetTenant())).items[0].name == "Acme"
     assert (await desk.ask(owner, m.UpdateTenant(name="Acme Ltd"))).items[0].name == "Acme Ltd"
-    assert (await desk.ask(ADMIN, m.GetTenant(), "acme")).items[0].name == "Acme Ltd"
+    allowed = (await desk.ask(owner, m.UpdateTenant(recording_allowed=True))).items[0]
+    assert (allowed.name, allowed.recording_allowed) == ("Acme Ltd", True)
+    assert (await desk.ask(ADMIN, m.GetTenant(), "acme")).items[0] == allowed
 
 
 async def test_a_slug_is_given_once(desk: Office) -> None:

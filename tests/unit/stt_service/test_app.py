@@ -119,7 +119,7 @@ class Service:
         assert assigned.error is None
         await self.watcher.bus.on_events(line.ref, line.hear)
         await self.watcher.bus.on_live(line.ref, line.hear)
-        await self.watcher.bus.client.flush()
+        await self.watcher.bus.flush()
         return line
 
     def count(self, metric: Any, *labels: str) -> int:
@@ -140,7 +140,7 @@ async def a_service(
     ):
         app = build(settings, context) if factories is None else SttApp(settings, context, factories)
         await app.start()
-        await context.bus.client.flush()
+        await context.bus.flush()
         yield Service(app, context, watcher)
         await app.stop()
     assert failures == []

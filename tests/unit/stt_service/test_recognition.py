@@ -57,7 +57,7 @@ def test_one_loud_window_is_no_speech() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "quiet_ms"), [("I am done.", 350), ("I am not", 800), ("and the", 800), ("Yes", 350)]
+    ("text", "quiet_ms"), [("I am done.", 450), ("I am not", 800), ("and the", 800), ("Yes", 450)]
 )
 def test_the_pause_that_ends_a_turn_depends_on_its_words(text: str, quiet_ms: int) -> None:
     caller = Caller(answer=saying(text))

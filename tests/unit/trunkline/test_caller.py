@@ -51,6 +51,18 @@ async def test_a_frame_leaves_every_20_ms_speech_or_silence(clock: ManualClock) 
     await caller.hang_up()
 
 
+async def test_when_speech_really_ended_is_kept_besides_when_it_should_have(clock: ManualClock) -> None:
+    caller, _ = fake_call(clock)
+    await caller.dial()
+    said = caller.say(utterance(3))
+    await clock.advance(0.03)
+    assert (said.speech_ended, said.left) == (320, None)
+    clock.tick(0.04)
+    await clock.advance(0.02)
+    assert said.left == pytest.approx(560, abs=1)
+    await caller.hang_up()
+
+
 async def test_a_late_frame_does_not_make_the_next_one_late(clock: ManualClock) -> None:
     caller, wire = fake_call(clock)
     await caller.dial()
@@ -251,3 +263,12 @@ def test_a_carriers_call_id_looks_like_one() -> None:
     ids = {new_carrier_call_id(random.Random(seed)) for seed in range(50)}
     assert len(ids) == 50
     assert all(len(one) == 34 and one.startswith("CA") for one in ids)
+
+
+async def test_a_key_is_pressed_at_once(clock: ManualClock) -> None:
+    caller, wire = fake_call(clock)
+    await caller.dial()
+    await clock.advance(0.1)
+    caller.press("#")
+    assert [message["dtmf"] for message in wire.of("dtmf")] == [{"track": "inbound_track", "digit": "#"}]
+    await caller.hang_up()

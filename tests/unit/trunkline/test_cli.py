@@ -18,7 +18,8 @@ def test_it_says_its_version_and_its_commands(cli: Cli) -> None:
     assert cli("--version")[:2] == (0, f"trunkline {version('trunkline')}\n")
     status, out, _ = cli("--help")
     assert status == 0
-    assert all(f"  {name} " in out for name in ("up", "call", "demo", "load", "report", "sql", "doctor"))
+    commands = ("up", "call", "demo", "load", "record", "replay", "report", "sql", "doctor")
+    assert all(f"  {name} " in out for name in commands)
 
 
 def test_as_a_module_it_is_the_same_program() -> None:

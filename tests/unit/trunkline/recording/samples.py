@@ -1,0 +1,48 @@
+"""Recordings small enough to be looked at by the byte."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import orjson
+
+from contracts.channels import CALL_ENDED, CALL_STARTED, CALLER_AUDIO
+from contracts.frames import Codec, Frame, encode_frame
+from contracts.identities import CallRef, uuid7
+from trunkline.recording.file_format import Recorded
+from trunkline.recording.index import Preamble
+from trunkline.recording.writer import RecordingWriter
+
+PREAMBLE = Preamble(trunkline="0.1.0", began_us=1_767_225_600_000_000, audio=True)
+
+
+def call_ref(number: int, tenant: str = "acme") -> CallRef:
+    return CallRef(tenant, uuid7(1_767_225_600_000 + number, random.Random(number)))
+
+
+def started(ref: CallRef, at_us: int = 0, *, withheld: bool = False) -> Recorded:
+    mark = {"withheld": True} if withheld else {}
+    body = {"called": "+15550199", "caller": "+15550123", "carrier_call_id": f"CA-{ref.call}"}
+    subject = CALL_STARTED.subject(**ref._asdict())
+    return Recorded(at_us, subject, orjson.dumps({"body": body, **mark}))
+
+
+def ended(ref: CallRef, at_us: int) -> Recorded:
+    return Recorded(at_us, CALL_ENDED.subject(**ref._asdict()), orjson.dumps({"body": {}}))
+
+
+def frame(ref: CallRef, sequence: int, at_us: int, *, reply: int = 0) -> Recorded:
+    data = encode_frame(Frame(Codec.MULAW, 8_000, sequence, at_us, bytes([sequence]) * 160, reply=reply))
+    return Recorded(at_us, CALLER_AUDIO.subject(process="stt-1", **ref._asdict()), data)
+
+
+def write(path: Path, *blocks: list[Recorded], finish: bool = True) -> RecordingWriter:
+    writer = RecordingWriter(path, PREAMBLE)
+    for block in blocks:
+        for message in block:
+            writer.add(message)
+        writer.flush()
+    if finish:
+        writer.finish()
+    return writer
