@@ -44,6 +44,7 @@ class RouterApp:
         self._context = context
         self._changed = asyncio.Event()
         self._complaints: dict[str, str] = {}
+        self._tasks: list[asyncio.Task[None]] = []
         self._file = _tenants_file(settings)
         self._file_seen: object = None
         self._vault = Vault(_keyring(settings))
@@ -78,9 +79,11 @@ class RouterApp:
         publisher = Publisher(self._directory, bucket, alerts)
         await self._directory.load()
         await publisher.begin()
-        context.tasks.spawn(self._publish(publisher), "publish")
-        context.tasks.spawn(self._look_around(), "look around")
-        context.tasks.spawn(self._keep_house(), "housekeeping")
+        self._tasks = [
+            context.tasks.spawn(self._publish(publisher), "publish"),
+            context.tasks.spawn(self._look_around(), "look around"),
+            context.tasks.spawn(self._keep_house(), "housekeeping"),
+        ]
         authentication = Authentication(self._database, self._passwords, context.clock.now_us)
         Handlers(self._desk, authentication).serve(context.rpc)
 
@@ -88,7 +91,10 @@ class RouterApp:
         """Nothing to wait for."""
 
     async def stop(self) -> None:
-        """Close the database; tasks and connections to the bus belong to the process."""
+        """Close the database, when nothing here uses it any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._engine.dispose()
 
     async def _import(self) -> None:

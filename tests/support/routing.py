@@ -96,8 +96,7 @@ async def router(settings: Settings) -> AsyncIterator[RouterApp]:
             yield app
         finally:
             await context.rpc.stop()
-            await context.tasks.close()
-            await app.stop()
+                await app.stop()
     assert not failures, failures
 
 

@@ -45,7 +45,6 @@ async def router(nats_url: str, path: Path) -> AsyncIterator[tuple[Context, Buck
         await app.start()
         yield context, await Bucket.open(context.bus, ASSISTANTS_BUCKET, NumberSnapshot)
         await app.drain()
-        await context.tasks.close()
         await app.stop()
     assert not failures, failures
 
