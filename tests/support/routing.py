@@ -96,7 +96,7 @@ async def router(settings: Settings) -> AsyncIterator[RouterApp]:
             yield app
         finally:
             await context.rpc.stop()
-                await app.stop()
+            await app.stop()
     assert not failures, failures
 
 
