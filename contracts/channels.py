@@ -17,7 +17,7 @@ from contracts.errors import MessageError, SubjectError, VersionError
 from contracts.frames import Frame
 from contracts.identities import CallRef, check_token
 from contracts.messages.base import Event, Message
-from contracts.streams import ASSISTANTS_BUCKET, CALLS, CALLS_BUCKET
+from contracts.streams import ALERTS, ASSISTANTS_BUCKET, CALLS, CALLS_BUCKET
 
 MessageT = TypeVar("MessageT")
 M = TypeVar("M", bound=Message)
@@ -33,6 +33,7 @@ class Plane(StrEnum):
     WORKER = "core NATS, to and from one process"
     RPC = "request/reply, queue group"
     KV = "JetStream KV"
+    ALERT = "JetStream, for operators"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,12 @@ def _record(
     return Channel(
         name, _CALL + name, body, Plane.RECORD, _DAYS, producers, (*consumers, *RECORD_READERS), summary
     )
+
+
+def _router(method: str, request: type[M], reply: type[m.Reply], summary: str) -> Channel[M]:
+    """A row of what router offers to those who speak for people."""
+    name, askers = f"router.{method}", ("gateway", "trunkline")
+    return Channel(name, f"rpc.{name}", request, Plane.RPC, _NONE, askers, ("router",), summary, reply)
 
 
 CALLER_AUDIO: Final = Channel(
@@ -266,6 +273,34 @@ ANALYTICS_QUERY: Final = Channel(
     m.SqlResult,
 )
 
+ROUTER_TENANTS: Final = _router(
+    "tenants", m.TenantsRequest, m.TenantsReply, "Businesses: create, list, rename, close."
+)
+ROUTER_USERS: Final = _router("users", m.UsersRequest, m.UsersReply, "Members of a tenant and their roles.")
+ROUTER_NUMBERS: Final = _router(
+    "numbers", m.NumbersRequest, m.NumbersReply, "Called numbers: create, assign, configure."
+)
+ROUTER_ASSISTANTS: Final = _router(
+    "assistants",
+    m.AssistantsRequest,
+    m.AssistantsReply,
+    "Who answers: configure, look at revisions, restore one.",
+)
+ROUTER_CREDENTIALS: Final = _router(
+    "credentials", m.CredentialsRequest, m.CredentialsReply, "Secrets of vendors: stored, never read back."
+)
+ROUTER_KEYS: Final = _router("keys", m.KeysRequest, m.KeysReply, "API keys: made, listed, revoked.")
+ROUTER_SUBSCRIPTIONS: Final = _router(
+    "subscriptions", m.SubscriptionsRequest, m.SubscriptionsReply, "Plans, and which tenant is on which."
+)
+ROUTER_AUDIT: Final = _router("audit", m.AuditRequest, m.AuditReply, "Who changed what, and when.")
+ROUTER_AUTHENTICATE: Final = _router(
+    "authenticate", m.AuthenticateRequest, m.AuthenticateReply, "Who is this?"
+)
+ROUTER_PREVIEW: Final = _router(
+    "preview", m.PreviewRequest, m.PreviewReply, "What would a number be answered with?"
+)
+
 NUMBER_SNAPSHOT: Final = Channel(
     "number.snapshot",
     f"$KV.{ASSISTANTS_BUCKET.name}.{{number}}",
@@ -285,6 +320,17 @@ ACTIVE_CALL: Final = Channel(
     ("session",),
     ("session",),
     "A call that holds a slot, with its assignments and epoch.",
+)
+
+CONFIGURATION_BROKEN: Final = Channel(
+    "configuration.broken",
+    "alert.{tenant}.configuration.broken",
+    m.ConfigurationBroken,
+    Plane.ALERT,
+    f"stream {ALERTS.name}, {ALERTS.max_age_s // 86_400} days",
+    ("router",),
+    ("trunkline",),
+    "A number's configuration does not hold, and what answers meanwhile.",
 )
 
 CHANNELS: Final[tuple[Channel[Any], ...]] = tuple(

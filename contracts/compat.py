@@ -96,7 +96,9 @@ def _shape_changes(was: FieldShape, now: FieldShape) -> Iterator[str]:
 
 
 def _within(path: str, parents: list[str]) -> bool:
-    return any(path.startswith((f"{parent}.", f"{parent}[", f"{parent}{{")) for parent in parents)
+    return any(
+        path.startswith((f"{parent}.", f"{parent}[", f"{parent}{{", f"{parent}<")) for parent in parents
+    )
 
 
 def _parent(path: str) -> str:

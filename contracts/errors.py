@@ -11,6 +11,7 @@ TrunklineError            the base of every service's error tree
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import ClassVar
 
 
 class ErrorCode(StrEnum):
@@ -38,6 +39,11 @@ class ErrorCode(StrEnum):
     ENGINE_TIMEOUT = "engine_timeout"
     STORE_UNAVAILABLE = "store_unavailable"
     BAD_QUERY = "bad_query"
+    BAD_VALUE = "bad_value"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
     TIMEOUT = "timeout"
     INTERNAL = "internal"
 
@@ -45,12 +51,13 @@ class ErrorCode(StrEnum):
 class TrunklineError(Exception):
     """Base of every error tree: `code` for machines, `message` for people, `mend` says what to do.
 
-    A subclass sets `code` and `retryable`; an instance may override `retryable` where only the
-    occasion tells (an HTTP 429 against a 401).
+    A subclass sets `code`, `retryable` and `status`, the HTTP or SIP status it maps to; an instance may
+    override `retryable` where only the occasion tells (an HTTP 429 against a 401).
     """
 
     code: ErrorCode = ErrorCode.INTERNAL
     retryable: bool = False
+    status: ClassVar[int] = 500
 
     def __init__(self, message: str, *, mend: str = "", retryable: bool | None = None) -> None:
         super().__init__(f"{message} ({mend})" if mend else message)
@@ -64,6 +71,7 @@ class ContractError(TrunklineError):
     """A message, subject or frame that breaks the contract."""
 
     code = ErrorCode.BAD_MESSAGE
+    status = 400
 
 
 class SubjectError(ContractError):

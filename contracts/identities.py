@@ -24,6 +24,7 @@ _PROCESS_RULE = "1 to 63 of a-z, 0-9 and '-', with no '-' at the start"
 
 CallId = Annotated[str, Field(pattern=f"^{_UUID7}$", description=_UUID7_RULE)]
 EventId = Annotated[str, Field(pattern=f"^{_UUID7}$", description=_UUID7_RULE)]
+RecordId = Annotated[str, Field(pattern=f"^{_UUID7}$", description=_UUID7_RULE)]
 TenantSlug = Annotated[str, Field(pattern=f"^{_TENANT}$", description=_TENANT_RULE)]
 ProcessId = Annotated[str, Field(pattern=f"^{_PROCESS}$", description=_PROCESS_RULE)]
 PhoneNumber = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{2,14}$", description="an E.164 number")]

@@ -14,7 +14,7 @@ from typing import Any, Final
 from contracts.channels import CHANNELS, RECORD_READERS, Channel, Plane
 from contracts.errors import ContractError
 from contracts.messages import Role
-from contracts.streams import CALLS
+from contracts.streams import ALERTS, CALLS
 
 OPERATOR: Final = "trunkline"
 """The user of the command line."""
@@ -117,6 +117,9 @@ def _jetstream(service: str) -> Iterator[str]:
             # Whoever holds calls looks up the newest event of one after a reconnection.
             yield f"{_API}.DIRECT.GET.{CALLS.name}.{row.wildcard()}"
     yield from _reads_the_record(service)
+    if any(row.plane is Plane.ALERT and service in row.producers for row in CHANNELS):
+        yield f"{_API}.STREAM.CREATE.{ALERTS.name}"
+        yield f"{_API}.STREAM.UPDATE.{ALERTS.name}"
     for row in CHANNELS:
         if row.plane is Plane.KV and service in (*row.producers, *row.consumers):
             yield from _bucket(row)

@@ -67,7 +67,10 @@ def schemas_of(models: Iterable[type[Message]], prefix: str = "#/schemas/") -> d
 
 
 def fields_of(name: str, schemas: dict[str, Schema]) -> dict[str, FieldShape]:
-    """Every field of a message by its path: `body.words_pii[].text_pii`, `workers{}`, `workers{key}`."""
+    """Every field of a message by its path: `body.words_pii[].text_pii`, `workers{}`, `workers{key}`.
+
+    The variants of a discriminated union are apart: `operation<CreateTenant>.slug`.
+    """
     return dict(_walk("", schemas[name], True, schemas, (name,)))
 
 
@@ -79,9 +82,12 @@ def _walk(
     yield path, _shape(variants, required)
     if any(ref in within for ref in refs) and path:
         return
-    for variant in variants:
+    for at, variant in enumerate(variants):
+        base = f"{path}<{refs[at]}>" if "discriminator" in node else path
+        if base != path:
+            yield base, _shape([variant], required=False)
         for part, child, needed in _children(variant):
-            yield from _walk((path + part).removeprefix("."), child, needed, schemas, (*within, *refs))
+            yield from _walk((base + part).removeprefix("."), child, needed, schemas, (*within, *refs))
 
 
 def _children(node: Schema) -> Iterator[tuple[str, Schema, bool]]:

@@ -31,5 +31,8 @@ class BucketSpec:
 CALLS: Final = StreamSpec(
     "CALLS", ("call.>",), max_age_s=30 * _DAY_S, dedupe_window_s=120, max_message_bytes=256 * 1024
 )
+ALERTS: Final = StreamSpec(
+    "ALERTS", ("alert.>",), max_age_s=30 * _DAY_S, dedupe_window_s=120, max_message_bytes=64 * 1024
+)
 ASSISTANTS_BUCKET: Final = BucketSpec("assistants", history=5, max_value_bytes=512 * 1024)
 CALLS_BUCKET: Final = BucketSpec("calls", history=1, max_value_bytes=768 * 1024)

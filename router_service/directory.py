@@ -29,6 +29,7 @@ class TenantEntry(_Entry):
     name: str
     subscription_active: bool = True
     max_concurrent_calls: Annotated[int, Field(ge=0)] = 10
+    inbound_reserve: Annotated[int, Field(ge=0)] = 0
     recording_allowed: bool = False
     assistants: dict[str, dict[str, Any]]
     numbers: dict[PhoneNumber, NumberEntry]

@@ -26,6 +26,7 @@ class BusUnavailable(RuntimeFault):
     """NATS cannot be reached, or JetStream does not answer."""
 
     code = ErrorCode.STORE_UNAVAILABLE
+    status = 503
     retryable = True
 
 
@@ -33,6 +34,7 @@ class RequestTimeout(RuntimeFault):
     """Nobody answered a request in time."""
 
     code = ErrorCode.TIMEOUT
+    status = 504
     retryable = True
 
 

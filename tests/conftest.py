@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.databases import database_url, postgres, pytest_report_header
 from trunkline.nats_server import NatsServer
+
+__all__ = ["database_url", "nats_server", "nats_url", "postgres", "pytest_report_header"]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from contracts.examples.administration import administration
 from contracts.examples.conversation import disturbances, greeting, question
 from contracts.examples.ending import ending, questions_of_people
 from contracts.examples.opening import before_answer, opening, refusal
@@ -15,6 +16,7 @@ from contracts.examples.story import Example, Story
 __all__ = ["EXAMPLES", "Example"]
 
 _CHAPTERS: Final = (
+    administration,
     before_answer,
     opening,
     refusal,

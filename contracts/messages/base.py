@@ -18,6 +18,8 @@ from contracts.identities import CallId, CallRef, EventId, TenantSlug
 Micros = Annotated[int, Field(ge=0, description="microseconds since the Unix epoch")]
 Millis = Annotated[float, Field(ge=0, description="milliseconds")]
 Count = Annotated[int, Field(ge=0)]
+Calls = Annotated[int, Field(ge=0, le=1_000_000, description="calls at once")]
+PlanSlug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 ReplyNumber = Annotated[int, Field(ge=1, description="replies of a call count from 1; the greeting is one")]
 
 
@@ -86,10 +88,14 @@ class WireError(Message):
     status: Annotated[int, Field(ge=400, le=599, description="the HTTP or SIP status it maps to")] = 500
 
     @classmethod
-    def of(cls, error: TrunklineError, *, status: int = 500) -> WireError:
-        """The wire form of one of our own errors."""
+    def of(cls, error: TrunklineError, *, status: int | None = None) -> WireError:
+        """The wire form of one of our own errors, with its own status unless another is given."""
         return cls(
-            code=error.code, message=error.message, mend=error.mend, retryable=error.retryable, status=status
+            code=error.code,
+            message=error.message,
+            mend=error.mend,
+            retryable=error.retryable,
+            status=error.status if status is None else status,
         )
 
 

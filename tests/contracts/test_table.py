@@ -10,13 +10,13 @@ from contracts import messages
 from contracts.channels import CHANNELS, Channel, Plane
 from contracts.examples import EXAMPLES
 from contracts.frames import Frame
-from contracts.messages import Event, Message, Reply
+from contracts.messages import Asked, Event, Message, Reply
 from contracts.releases import models_on
 from contracts.schemas import models_in
 
 ROWS = pytest.mark.parametrize("row", CHANNELS, ids=lambda row: row.name)
 REQUESTS = [row for row in CHANNELS if row.reply is not None]
-BASES = {Message, Event, Reply}
+BASES = {Message, Event, Reply, Asked}
 SERVICES = {"gateway", "stt", "llm", "tts", "router", "session", "analytics", "trunkline"}
 
 
@@ -98,6 +98,7 @@ def test_a_plane_is_a_part_of_the_subject_tree(row: Channel[Any]) -> None:
         Plane.WORKER: "worker.{role}.{process}." + row.name,
         Plane.RPC: "rpc." + row.name,
         Plane.KV: row.pattern,
+        Plane.ALERT: "alert.{tenant}." + row.name,
     }
 
     assert row.pattern == roots[row.plane]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union
 
 import pytest
 from pydantic import AfterValidator, Field, create_model
@@ -46,6 +46,21 @@ class PartWithWeight(Message):
     text: str
     size: int = 0
     weight: float
+
+
+class Buy(Message):
+    op: Literal["buy"] = "buy"
+    sum: int
+
+
+class Sell(Message):
+    op: Literal["sell"] = "sell"
+    price: int
+
+
+class SellAtATime(Message):
+    op: Literal["sell"] = "sell"
+    at_us: int
 
 
 class Answer(Reply):
@@ -178,6 +193,33 @@ def test_what_is_added_beside_breaks_nothing(model: type[Message]) -> None:
 )
 def test_every_breaking_change_to_a_field_is_told(changes: dict[str, Any], told: list[str]) -> None:
     assert sorted(schema_changes(order(**changes))) == told
+
+
+class Wait(Message):
+    op: Literal["wait"] = "wait"
+    until_us: int
+
+
+def with_operation(*kinds: type[Message]) -> Channel[Any]:
+    union = Annotated[Union[kinds], Field(discriminator="op")]  # noqa: UP007  # the kinds come as a tuple
+    return row(create_model("Order", __base__=Message, operation=(union, ...)))
+
+
+def test_an_operation_beside_others_breaks_nothing() -> None:
+    before = Release.of("0.1.0", [with_operation(Buy, Sell)], ())
+
+    assert breaking_changes(before, [with_operation(Buy, Wait, Sell)]) == []
+
+
+def test_an_operation_that_is_gone_or_asks_for_more_is_told() -> None:
+    before = Release.of("0.1.0", [with_operation(Buy, Sell, Wait)], ())
+
+    assert breaking_changes(before, [with_operation(Buy, Wait)]) == [
+        "order: field operation<Sell> was removed"
+    ]
+    assert breaking_changes(before, [with_operation(Buy, SellAtATime, Wait)]) == [
+        "order: field operation<Sell> was removed"
+    ]
 
 
 def test_a_field_inside_an_envelope_is_watched_too() -> None:

@@ -3,7 +3,7 @@ from typing import Annotated, Literal, Optional
 
 from pydantic import Field
 
-from contracts.messages import Message
+from contracts.messages import Message, TenantsRequest
 from contracts.schemas import FieldShape, fields_of, models_in, schemas_of
 
 
@@ -84,3 +84,13 @@ def test_a_model_within_itself_ends_the_walk() -> None:
     fields = fields_of("Node", schemas_of([Node]))
 
     assert list(fields) == ["", "next"]
+
+
+def test_the_variants_of_a_discriminated_union_are_apart() -> None:
+    fields = fields_of("TenantsRequest", schemas_of([TenantsRequest]))
+
+    assert fields["operation<CreateTenant>.slug"].required
+    assert fields["operation<CreateTenant>.op"].values == ('"create"',)
+    assert fields["operation<GetTenant>.op"].values == ('"get"',)
+    assert "operation<GetTenant>.slug" not in fields
+    assert "operation.slug" not in fields

@@ -37,7 +37,9 @@ def write(path: Path, tenants: dict[str, Any] | str) -> Path:
 @asynccontextmanager
 async def router(nats_url: str, path: Path) -> AsyncIterator[tuple[Context, Bucket[NumberSnapshot]]]:
     failures: list[BaseException] = []
-    settings = Settings(nats_url=nats_url, router_tenants_file=path, router_reload_s=0.02)
+    settings = Settings(
+        nats_url=nats_url, router_tenants_file=path, router_reload_s=0.02, home=path.parent / "home"
+    )
     async with service_context(settings, "router", on_task_failure=failures.append) as context:
         app = SERVICE.build(settings, context)
         await app.start()
@@ -121,7 +123,11 @@ async def test_a_file_that_is_missing_at_the_start_is_an_error(nats_url: str, tm
 
 
 async def test_as_a_process_it_names_the_file_and_the_setting(nats_url: str, tmp_path: Path) -> None:
-    env = {"TRUNKLINE_NATS_URL": nats_url, "TRUNKLINE_ROUTER_TENANTS_FILE": str(tmp_path / "none.yaml")}
+    env = {
+        "TRUNKLINE_NATS_URL": nats_url,
+        "TRUNKLINE_HOME": str(tmp_path / "home"),
+        "TRUNKLINE_ROUTER_TENANTS_FILE": str(tmp_path / "none.yaml"),
+    }
     async with child("-m", "router_service", env=env) as process:
         assert await process.exits() == 1
         last = process.log.strip().splitlines()[-1]

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from contracts.messages import NumberSnapshot
+from contracts.messages import AnsweredWith, NumberSnapshot
 from router_service.directory import Directory
-from router_service.errors import DirectoryUnreadable
+from router_service.errors import DirectoryUnreadable, NumberMisconfigured
 from router_service.publishing import Publisher
 from runtime.errors import BusUnavailable, MessageTooLarge
 
@@ -80,15 +80,26 @@ class Board:
 
 
 @dataclass
+class Bell:
+    """An Alerts that remembers what it rang for."""
+
+    rung: list[tuple[str, AnsweredWith]] = field(default_factory=list)
+
+    async def configuration_broken(self, fault: NumberMisconfigured, answered_with: AnsweredWith) -> None:
+        self.rung.append((fault.number, answered_with))
+
+
+@dataclass
 class Office:
     """A publisher between a paper and a board."""
 
     paper: Paper = field(default_factory=Paper)
     board: Board = field(default_factory=Board)
+    bell: Bell = field(default_factory=Bell)
     publisher: Publisher = field(init=False)
 
     def __post_init__(self) -> None:
-        self.publisher = Publisher(self.paper, self.board)
+        self.publisher = Publisher(self.paper, self.board, self.bell)
 
     async def begin(self) -> None:
         await self.publisher.begin()
@@ -244,3 +255,54 @@ async def test_a_number_that_the_store_refuses_costs_no_other_number(
     await office.publisher.begin()
     assert set(office.board.shown) == {"15550102", "15550103"}
     assert "number +15550101 cannot be published: too large" in caplog.text
+
+
+ONE = "+15550101"
+
+
+async def test_the_operator_is_told_once_of_each_fault_and_again_when_it_comes_back() -> None:
+    office = Office()
+    await office.begin()
+    for override in ({"greetings": "Hi"}, {"greetings": "Hello"}, {"language": "Klingon"}):
+        office.numbers[ONE] = {"assistant": "desk", "override": override}
+        await office.change()
+    assert office.bell.rung == [(ONE, AnsweredWith.LAST_GOOD)] * 2, "the same fault twice, then another"
+
+    office.numbers[ONE] = {"assistant": "desk"}
+    await office.change()
+    office.numbers[ONE] = {"assistant": "desk", "override": {"language": "Klingon"}}
+    await office.change()
+    assert len(office.bell.rung) == 3
+
+
+async def test_a_broken_number_keeps_its_last_good_assistant_under_todays_terms() -> None:
+    office = Office()
+    office.numbers[ONE] = {"assistant": "desk", "override": {"greeting": "Before."}}
+    await office.begin()
+    office.numbers[ONE] = {"assistant": "desk", "override": {"greetings": "Hi"}, "max_concurrent_calls": 7}
+    office.paper.tenants["anna"]["subscription_active"] = False
+    await office.change()
+    found = office.board.shown["15550101"]
+    assert (found.assistant.greeting, found.max_concurrent_calls) == ("Before.", 7)
+    assert not found.subscription_active
+
+
+async def test_a_number_that_moved_and_broke_is_not_answered_by_its_former_tenant() -> None:
+    office = Office()
+    office.numbers[ONE] = {"assistant": "desk", "override": {"greeting": "The former tenant."}}
+    await office.begin()
+    office.numbers.pop(ONE)
+    office.paper.tenants["bert"]["numbers"][ONE] = {"assistant": "desk", "override": {"greetings": "x"}}
+    await office.change()
+    found = office.board.shown["15550101"]
+    assert (found.tenant, found.assistant.greeting) == ("bert", "Hello.")
+    assert office.bell.rung == [(ONE, AnsweredWith.ASSISTANT_ALONE)]
+
+
+async def test_with_nothing_of_its_own_to_fall_back_to_a_moved_number_is_withdrawn() -> None:
+    office = Office()
+    await office.begin()
+    office.numbers.pop(ONE)
+    office.paper.tenants["bert"]["numbers"][ONE] = {"assistant": "none"}
+    assert await office.change() == ["15550101 gone"]
+    assert office.bell.rung == [(ONE, AnsweredWith.NOTHING)]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.messages import NumberSnapshot
+from contracts.messages import AnsweredWith, NumberSnapshot
 from router_service.directory import Directory
-from router_service.routing import merge, resolve
+from router_service.routing import Resolver, merge, resolve, stand_in
 
 FRONT_DESK = {
     "name": "Front desk",
@@ -210,3 +210,59 @@ def test_a_tenant_that_cannot_be_is_told_so(slug: str, assistants: dict[str, Any
     snapshots, faults = resolved_of(directory)
     assert faults == [f"+15550109: {says}"]
     assert set(snapshots) == {"+15550101", "+15550102"}
+
+
+def test_a_tenant_that_did_not_change_is_not_resolved_again() -> None:
+    resolver, directory = Resolver(), Directory.model_validate(a_directory())
+
+    first, _ = resolver.resolve(directory)
+    second, _ = resolver.resolve(directory.model_copy())
+    third, _ = resolver.resolve(Directory.model_validate(a_directory()))
+
+    assert second["+15550101"] is first["+15550101"]
+    assert third["+15550101"] is not first["+15550101"]
+    assert third == first
+
+
+def test_the_reserve_for_callers_is_never_more_than_all_calls() -> None:
+    directory = a_directory()
+    directory["tenants"]["bert"]["inbound_reserve"] = 9
+
+    assert resolved_of(directory)[0]["+15550102"].tenant_inbound_reserve == 3
+
+
+BROKEN: Entry = ("anna", "+15550101", {"assistant": "desk", "override": {"voice": {"speed": 9}}})
+
+
+@pytest.mark.parametrize(
+    ("last_of", "answered_with", "greeting"),
+    [
+        ("anna", AnsweredWith.LAST_GOOD, "Before."),
+        ("bert", AnsweredWith.ASSISTANT_ALONE, "Hello."),
+        (None, AnsweredWith.ASSISTANT_ALONE, "Hello."),
+    ],
+)
+def test_only_what_the_same_tenant_had_stands_in(
+    last_of: str | None, answered_with: AnsweredWith, greeting: str
+) -> None:
+    entry = {"assistant": "desk", "override": {"greeting": "Before."}}
+    before = resolved(("anna", "+15550101", entry))[0]["+15550101"]
+    last = before.model_copy(update={"tenant": last_of}) if last_of else None
+    broken = Directory.model_validate(a_directory(BROKEN))
+    (fault,) = resolve(broken)[1]
+
+    found, said = stand_in(fault, broken, last)
+
+    assert said is answered_with
+    assert found is not None
+    assert (found.tenant, found.assistant.greeting) == ("anna", greeting)
+
+
+def test_a_number_that_two_claim_stays_with_the_one_that_had_it() -> None:
+    before = resolved()[0]["+15550101"]
+    claimed = Directory.model_validate(a_directory(("bert", "+15550101", {"assistant": "desk"})))
+    (fault,) = resolve(claimed)[1]
+
+    assert stand_in(fault, claimed, before) == (before, AnsweredWith.LAST_GOOD)
+    of_another = before.model_copy(update={"tenant": "carl"})
+    assert stand_in(fault, claimed, of_another) == (None, AnsweredWith.NOTHING)

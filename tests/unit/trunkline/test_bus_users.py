@@ -39,14 +39,14 @@ def test_services_in_one_process_are_one_user() -> None:
 
 def test_the_server_is_told_all_of_it() -> None:
     users = BusUsers()
-    told = json.loads(authorization([users.of("stt"), users.of("router")]).removeprefix("authorization "))
-    stt, router = told["users"]
+    told = json.loads(authorization([users.of("stt"), users.of("trunkline")]).removeprefix("authorization "))
+    stt, operator = told["users"]
     may = users.of("stt").permissions
     assert (stt["user"], stt["password"]) == ("stt", users.of("stt").password)
     assert stt["permissions"]["publish"]["allow"] == list(may.publish)
     assert stt["permissions"]["subscribe"] == {"allow": list(may.subscribe), "deny": list(may.unheard)}
     assert stt["permissions"]["allow_responses"]["max"] == 1
-    assert "allow_responses" not in router["permissions"]
+    assert "allow_responses" not in operator["permissions"]
 
 
 def test_a_service_that_there_is_not_is_no_user() -> None:

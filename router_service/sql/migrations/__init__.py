@@ -1,0 +1,1 @@
+"""Migrations, run by `router_service.sql.migrate`."""

@@ -1,0 +1,122 @@
+"""Plans, and which tenant is on which: what decides how many calls it may hold."""
+
+from __future__ import annotations
+
+from contracts import messages as m
+from router_service.errors import BadValue, NotFound
+from router_service.records import Plan, Subscription, Tenant
+from router_service.work import Work
+
+DEFAULT_PLAN = "standard"
+
+
+async def list_plans(work: Work, _: m.ListPlans) -> m.SubscriptionsReply:
+    """Every plan."""
+    return m.SubscriptionsReply(plans=tuple(map(_plan_view, await work.rows(Plan).find())))
+
+
+async def put_plan(work: Work, op: m.PutPlan) -> m.SubscriptionsReply:
+    """Make or change a plan; every tenant on it is published anew."""
+    wanted = op.plan
+    _check_reserve(wanted.inbound_reserve, wanted.max_concurrent_calls)
+    found = await work.rows(Plan).find(slug=wanted.slug)
+    plan = Plan(
+        id=found[0].id if found else work.new_id(),
+        slug=wanted.slug,
+        name=wanted.name,
+        max_concurrent_calls=wanted.max_concurrent_calls,
+        inbound_reserve=wanted.inbound_reserve,
+    )
+    await work.rows(Plan).put(plan)
+    for subscription in await work.rows(Subscription).find(plan_id=plan.id):
+        for tenant in await work.rows(Tenant).find(id=subscription.tenant_id):
+            await work.touch(tenant)
+    await work.log(None, "plan.set", plan.slug, **wanted.model_dump(mode="json", exclude={"slug"}))
+    return m.SubscriptionsReply(plans=(_plan_view(plan),))
+
+
+async def get(work: Work, _: m.GetSubscription) -> m.SubscriptionsReply:
+    """The tenant's subscription as it is in force."""
+    tenant = await work.tenant()
+    found = await work.rows(Subscription).find(tenant_id=tenant.id)
+    if not found:
+        raise NotFound("subscription of", tenant.slug)
+    return m.SubscriptionsReply(subscription=await _view(work, tenant, found[0]))
+
+
+async def put(work: Work, op: m.PutSubscription) -> m.SubscriptionsReply:
+    """Set the tenant's subscription."""
+    tenant = await work.tenant()
+    plan = await plan_named(work, op.plan)
+    subscription = Subscription(
+        tenant_id=tenant.id,
+        plan_id=plan.id,
+        active=op.active,
+        ends_us=op.ends_us,
+        max_concurrent_calls=op.max_concurrent_calls,
+        inbound_reserve=op.inbound_reserve,
+    )
+    view = await _view(work, tenant, subscription)
+    _check_reserve(view.inbound_reserve, view.max_concurrent_calls)
+    await work.rows(Subscription).put(subscription)
+    await work.touch(tenant)
+    await work.log(
+        tenant,
+        "subscription.set",
+        tenant.slug,
+        **op.model_dump(mode="json", exclude={"op"}, exclude_none=True),
+    )
+    return m.SubscriptionsReply(subscription=view)
+
+
+async def start(work: Work, tenant: Tenant, plan: Plan) -> None:
+    """Put a new tenant on a plan."""
+    await work.rows(Subscription).put(Subscription(tenant_id=tenant.id, plan_id=plan.id, active=True))
+
+
+async def plan_named(work: Work, slug: str | None) -> Plan:
+    """The plan, or the default one; raises BadValue naming the plans there are."""
+    wanted = slug or DEFAULT_PLAN
+    plans = {plan.slug: plan for plan in await work.rows(Plan).find()}
+    if wanted not in plans:
+        raise BadValue(f"there is no plan {wanted!r}", mend=f"use one of: {', '.join(sorted(plans))}")
+    return plans[wanted]
+
+
+def in_force(subscription: Subscription, plan: Plan, now_us: int) -> tuple[bool, int, int]:
+    """Whether it is active now, calls at once, and the reserve for callers (never above the calls)."""
+    calls = _own_or(subscription.max_concurrent_calls, plan.max_concurrent_calls)
+    reserve = _own_or(subscription.inbound_reserve, plan.inbound_reserve)
+    ended = subscription.ends_us is not None and subscription.ends_us <= now_us
+    return subscription.active and not ended, calls, min(reserve, calls)
+
+
+def _own_or(own: int | None, plans: int) -> int:
+    return plans if own is None else own
+
+
+def _check_reserve(reserve: int, calls: int) -> None:
+    if reserve > calls:
+        raise BadValue(f"inbound_reserve {reserve} is more than all {calls} calls", mend="lower it")
+
+
+async def _view(work: Work, tenant: Tenant, subscription: Subscription) -> m.SubscriptionView:
+    (plan,) = await work.rows(Plan).find(id=subscription.plan_id)
+    active, _, _ = in_force(subscription, plan, work.now_us)
+    return m.SubscriptionView(
+        tenant=tenant.slug,
+        plan=plan.slug,
+        active=active,
+        ends_us=subscription.ends_us,
+        max_concurrent_calls=_own_or(subscription.max_concurrent_calls, plan.max_concurrent_calls),
+        inbound_reserve=_own_or(subscription.inbound_reserve, plan.inbound_reserve),
+    )
+
+
+def _plan_view(plan: Plan) -> m.PlanView:
+    return m.PlanView(
+        slug=plan.slug,
+        name=plan.name,
+        max_concurrent_calls=plan.max_concurrent_calls,
+        inbound_reserve=plan.inbound_reserve,
+    )

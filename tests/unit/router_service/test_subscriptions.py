@@ -1,0 +1,74 @@
+import pytest
+
+from contracts import messages as m
+from router_service.errors import BadValue, Forbidden
+from router_service.records import Plan, Subscription
+from router_service.subscriptions import in_force
+from tests.support.office import ADMIN, Office, member
+
+
+async def test_a_tenant_is_on_the_plan_it_was_given(desk: Office) -> None:
+    gold = m.PlanView(slug="gold", name="Gold", max_concurrent_calls=50, inbound_reserve=10)
+    await desk.ask(ADMIN, m.PutPlan(plan=gold))
+    await desk.ask(ADMIN, m.CreateTenant(slug="acme", name="Acme", plan="gold"))
+
+    found = (await desk.ask(member("acme"), m.GetSubscription())).subscription
+    assert (found.plan, found.active, found.max_concurrent_calls, found.inbound_reserve) == (
+        "gold",
+        True,
+        50,
+        10,
+    )
+    assert [plan.slug for plan in (await desk.ask(member("acme"), m.ListPlans())).plans] == [
+        "gold",
+        "standard",
+    ]
+
+    await desk.ask(ADMIN, m.PutPlan(plan=gold.model_copy(update={"max_concurrent_calls": 60})))
+    assert (await desk.ask(member("acme"), m.GetSubscription())).subscription.max_concurrent_calls == 60
+
+
+async def test_a_tenants_own_limits_go_before_the_plans(desk: Office) -> None:
+    owner = await desk.tenant("acme")
+
+    await desk.ask(
+        ADMIN, m.PutSubscription(plan="standard", max_concurrent_calls=3, inbound_reserve=1), "acme"
+    )
+
+    found = (await desk.ask(owner, m.GetSubscription())).subscription
+    assert (found.max_concurrent_calls, found.inbound_reserve) == (3, 1)
+
+
+async def test_a_reserve_above_all_calls_is_refused(desk: Office) -> None:
+    await desk.tenant("acme")
+
+    with pytest.raises(BadValue, match="inbound_reserve 11 is more than all 10 calls"):
+        await desk.ask(ADMIN, m.PutSubscription(plan="standard", inbound_reserve=11), "acme")
+    odd = m.PlanView(slug="odd", name="Odd", max_concurrent_calls=1, inbound_reserve=2)
+    with pytest.raises(BadValue, match="inbound_reserve 2"):
+        await desk.ask(ADMIN, m.PutPlan(plan=odd))
+
+
+async def test_no_tenant_sets_its_own(desk: Office) -> None:
+    owner = await desk.tenant("acme")
+
+    with pytest.raises(Forbidden):
+        await desk.ask(owner, m.PutSubscription(plan="standard", max_concurrent_calls=1000))
+
+
+PLAN = Plan("p", "standard", "Standard", 10, 2)
+
+
+@pytest.mark.parametrize(
+    ("own", "terms"),
+    [
+        (Subscription("t", "p", active=True), (True, 10, 2)),
+        (Subscription("t", "p", active=False), (False, 10, 2)),
+        (Subscription("t", "p", active=True, ends_us=100), (False, 10, 2)),
+        (Subscription("t", "p", active=True, ends_us=101), (True, 10, 2)),
+        (Subscription("t", "p", active=True, max_concurrent_calls=0), (True, 0, 0)),
+        (Subscription("t", "p", active=True, max_concurrent_calls=4, inbound_reserve=0), (True, 4, 0)),
+    ],
+)
+def test_what_is_in_force(own: Subscription, terms: tuple[bool, int, int]) -> None:
+    assert in_force(own, PLAN, now_us=100) == terms
