@@ -94,7 +94,7 @@ $(VENV)/.project: $(VENV)/.build pyproject.toml
 # ── Locks: one set for Linux and macOS and for every Python we support, the inputs being pyproject.toml and
 # requirements/*.in. `make lock` keeps the versions that still fit; `make upgrade` takes the newest.
 
-EMBEDDED := --extra analytics --extra llm --extra models --extra router --extra stt --extra tts-piper
+EMBEDDED := --extra analytics --extra gateway --extra llm --extra models --extra router --extra stt --extra tts-piper
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
     --generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from analytics_service.ports import Row
 from contracts import messages as m
-from contracts.channels import channel_of
 from contracts.errors import MessageError, TrunklineError
+from contracts.wire import channel_of
 
 EVENT_LOG: Final = "event_log"
 CALL_FACTS: Final = "call_facts"

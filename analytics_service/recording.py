@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from analytics_service.errors import AnalyticsError, RowsRefused, StoreUnavailable
 from analytics_service.ports import Row
 from analytics_service.projections import project, rejection
-from contracts.channels import decode_event
 from contracts.errors import TrunklineError
+from contracts.wire import decode_event
 from runtime.clock import Clock
 
 log = logging.getLogger(__name__)

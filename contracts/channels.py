@@ -5,80 +5,16 @@ To add one: a row here, its model in `contracts.messages`, an example in `contra
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Final, Generic, TypeVar, cast
-
-from pydantic import ValidationError
+from typing import Any, Final, TypeVar
 
 from contracts import messages as m
-from contracts.errors import MessageError, SubjectError, VersionError
+from contracts.channel import Channel, Plane
 from contracts.frames import Frame
-from contracts.identities import CallRef, check_token
-from contracts.messages.base import Event, Message
+from contracts.messages.base import Message
 from contracts.streams import ALERTS, ASSISTANTS_BUCKET, CALLS, CALLS_BUCKET
 
-MessageT = TypeVar("MessageT")
 M = TypeVar("M", bound=Message)
 
-
-class Plane(StrEnum):
-    """How a channel travels: what a listener may expect of delivery."""
-
-    AUDIO = "core NATS, binary frames"
-    RECORD = "core NATS for latency, JetStream for truth"
-    LIVE = "core NATS, for eyes"
-    COMMAND = "request/reply to one call"
-    WORKER = "core NATS, to and from one process"
-    RPC = "request/reply, queue group"
-    KV = "JetStream KV"
-    ALERT = "JetStream, for operators"
-
-
-@dataclass(frozen=True, slots=True)
-class Channel(Generic[MessageT]):
-    """One row of the table: `pattern` holds its tokens in braces, `reply` is what answers a request."""
-
-    name: str
-    pattern: str
-    message: type[MessageT]
-    plane: Plane
-    retention: str
-    producers: tuple[str, ...]
-    consumers: tuple[str, ...]
-    summary: str
-    reply: type[m.Reply] | None = None
-
-    @property
-    def tokens(self) -> tuple[str, ...]:
-        """The kinds of token in the pattern, in order."""
-        return tuple(_TOKEN.findall(self.pattern))
-
-    def subject(self, **tokens: str) -> str:
-        """The subject with its tokens filled in; SubjectError for one missing, malformed or unknown."""
-        checked = self._checked(tokens)
-        for kind in self.tokens:
-            if kind not in checked:
-                raise SubjectError(f"{self.pattern} needs a token {kind!r}", mend="pass it by name")
-        return self.pattern.format_map(checked)
-
-    def wildcard(self, **tokens: str) -> str:
-        """The subject to subscribe to: `*` for each token that is not given."""
-        checked = self._checked(tokens)
-        return _TOKEN.sub(lambda match: checked.get(match[1], "*"), self.pattern)
-
-    def _checked(self, tokens: dict[str, str]) -> dict[str, str]:
-        for kind in tokens:
-            if kind not in self.tokens:
-                raise SubjectError(
-                    f"{self.pattern} has no token {kind!r}",
-                    mend=f"its tokens: {', '.join(self.tokens) or 'none'}",
-                )
-        return {kind: check_token(kind, value) for kind, value in tokens.items()}
-
-
-_TOKEN: Final = re.compile(r"\{(\w+)\}")
 _CALL: Final = "call.{tenant}.{call}."
 _DAYS: Final = f"stream {CALLS.name}, {CALLS.max_age_s // 86_400} days"
 _NONE: Final = "none"
@@ -139,6 +75,20 @@ CALL_ENDED: Final = _record(
     ("session",),
     ("gateway", "stt", "llm", "tts"),
     "The call is over; once per call.",
+)
+CALL_REASSIGNED: Final = _record(
+    "call.reassigned",
+    m.CallReassigned,
+    ("session",),
+    ("gateway", "stt", "llm", "tts"),
+    "Another process speaks for a role from here on.",
+)
+CALL_DETACHED: Final = _record(
+    "call.detached",
+    m.CallDetached,
+    ("session",),
+    ("stt", "llm", "tts"),
+    "The call lost its gateway and waits for its leg.",
 )
 LEG_ENDED: Final = _record("leg.ended", m.LegEnded, ("gateway",), ("session",), "The leg is gone, and why.")
 DTMF_RECEIVED: Final = _record(
@@ -205,6 +155,18 @@ HANG_UP: Final = Channel(
     ("gateway",),
     "End the leg of this call.",
     m.CommandReply,
+)
+
+TAKE_OVER: Final = Channel(
+    "takeover",
+    "cmd.{tenant}.{call}.takeover",
+    m.TakeOver,
+    Plane.COMMAND,
+    _NONE,
+    ("stt", "tts"),
+    ("gateway",),
+    "A replacement has the call: where to send audio, and what is left to say.",
+    m.TakenOver,
 )
 
 HEARTBEAT: Final = Channel(
@@ -336,125 +298,3 @@ CONFIGURATION_BROKEN: Final = Channel(
 CHANNELS: Final[tuple[Channel[Any], ...]] = tuple(
     value for value in list(globals().values()) if isinstance(value, Channel)
 )
-_RECORD: Final = {row.name: row for row in CHANNELS if row.plane in (Plane.RECORD, Plane.LIVE)}
-_BY_BODY: Final = {row.message: row for row in _RECORD.values()}
-
-
-def wire_model(row: Channel[Any]) -> type[Message]:
-    """The model of what travels on `row`: a call event in its envelope, any other message as it is.
-
-    Raises MessageError for audio, whose frames are `contracts.frames`.
-    """
-    if row.plane is Plane.AUDIO:
-        raise MessageError(f"{row.name} carries binary frames", mend="use contracts.frames.decode_frame")
-    if row.plane not in (Plane.RECORD, Plane.LIVE):
-        return cast("type[Message]", row.message)
-    return Event.__class_getitem__(row.message)  # type: ignore[return-value]  # declared too wide by pydantic
-
-
-_MODELS: Final = {name: cast("type[Event[Any]]", wire_model(row)) for name, row in _RECORD.items()}
-
-
-def channel_of(body: M) -> Channel[M]:
-    """The call channel that carries this body; raises MessageError for a message that is not a call event."""
-    try:
-        return _BY_BODY[type(body)]
-    except KeyError:
-        raise MessageError(
-            f"{type(body).__name__} is not a call event", mend="see contracts/channels.py"
-        ) from None
-
-
-def every_event_of(ref: CallRef) -> str:
-    """The subject filter for all recorded events of one call."""
-    return f"call.{check_token('tenant', ref.tenant)}.{check_token('call', ref.call)}.>"
-
-
-def every_event() -> str:
-    """The subject filter for all recorded events of all calls."""
-    return "call.*.*.>"
-
-
-def every_frame() -> str:
-    """The subject filter for all audio of all calls, both ways."""
-    return CALLER_AUDIO.wildcard()
-
-
-def event_name(subject: str) -> str:
-    """The name of the event on a `call.*` subject, such as `turn.ended`; empty for any other subject."""
-    tokens = subject.split(".", 3)
-    return tokens[3] if len(tokens) == 4 and tokens[0] == "call" else ""
-
-
-def every_frame_to(process: str) -> str:
-    """The one audio subscription of a process."""
-    return CALLER_AUDIO.wildcard(process=process)
-
-
-def every_eye_on(ref: CallRef) -> str:
-    """The subject filter for everything live about one call."""
-    return f"live.{check_token('tenant', ref.tenant)}.{check_token('call', ref.call)}.>"
-
-
-def call_in(subject: str) -> CallRef:
-    """Tenant and call of an audio, call, live or cmd subject; raises SubjectError for any other."""
-    tokens = subject.split(".")
-    at = {"audio": 2, "call": 1, "live": 1, "cmd": 1}.get(tokens[0])
-    if at is None or len(tokens) < at + 2:
-        raise SubjectError(
-            f"no call in subject {subject!r}", mend="expected audio.*, call.*, live.* or cmd.*"
-        )
-    return CallRef(tokens[at], tokens[at + 1])
-
-
-def decode_event(subject: str, data: bytes) -> Event[Any]:
-    """The call event on `subject`.
-
-    Raises SubjectError for a subject with no row, VersionError for a body version of the future, and
-    MessageError for what does not fit the model or names another call than its subject.
-    """
-    tokens = subject.split(".", 3)
-    row = _RECORD.get(tokens[3]) if len(tokens) == 4 else None
-    if row is None or not row.pattern.startswith(f"{tokens[0]}."):
-        raise SubjectError(
-            f"no channel for {subject!r}", mend="see docs/channels.md; upgrade the older service"
-        )
-    try:
-        event = _MODELS[row.name].model_validate_json(data)
-    except ValidationError as error:
-        _raise_if_newer(row, data)
-        raise MessageError(
-            f"{row.name}: {_first_fault(error)}", mend="see docs/channels.md for its fields"
-        ) from error
-    _check_version(row, event.v)
-    if event.tenant != tokens[1] or event.call != tokens[2]:
-        raise MessageError(
-            f"{row.name} names another call than its subject", mend="publish it with its own CallRef"
-        )
-    return event
-
-
-class _VersionOnly(Message):
-    v: int = 0
-
-
-def _raise_if_newer(row: Channel[Any], data: bytes) -> None:
-    """A body of the future may not fit today's model: then its version is the fault to name."""
-    try:
-        _check_version(row, _VersionOnly.model_validate_json(data).v)
-    except ValidationError:
-        return
-
-
-def _check_version(row: Channel[Any], version: int) -> None:
-    known = row.message.version
-    if version > known:
-        raise VersionError(
-            f"{row.name} version {version}; this build reads {known}", mend="upgrade this service"
-        )
-
-
-def _first_fault(error: ValidationError) -> str:
-    fault = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in fault["loc"]) or "message"
-    return f"{where}: {fault['msg']}"

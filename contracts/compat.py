@@ -12,12 +12,14 @@ from typing import Any, Final
 
 from pydantic import JsonValue, ValidationError
 
-from contracts.channels import CHANNELS, Channel, Plane, wire_model
+from contracts.channel import Channel, Plane
+from contracts.channels import CHANNELS
 from contracts.errors import ContractError
 from contracts.frames import decode_frame
 from contracts.messages.base import Message
 from contracts.releases import Release, ReleasedExample, frame_fields
 from contracts.schemas import FieldShape, Schema, fields_of, schemas_of
+from contracts.wire import wire_model
 
 Fields = dict[str, FieldShape]
 

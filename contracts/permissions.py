@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from contracts.channels import CHANNELS, RECORD_READERS, Channel, Plane
+from contracts.channel import Channel, Plane
+from contracts.channels import CHANNELS, RECORD_READERS
 from contracts.errors import ContractError
 from contracts.messages import Role
 from contracts.streams import ALERTS, CALLS

@@ -13,12 +13,14 @@ from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from contracts.channels import CHANNELS, Channel, Plane, wire_model
+from contracts.channel import Channel, Plane
+from contracts.channels import CHANNELS
 from contracts.errors import ContractError
 from contracts.examples import EXAMPLES, Example
 from contracts.frames import Frame
 from contracts.messages.base import Message
 from contracts.schemas import Schema, schemas_of
+from contracts.wire import wire_model
 
 FOLDER: Final = Path("contracts/released")
 _VERSION: Final = re.compile(r"(\d+)\.(\d+)\.(\d+)")

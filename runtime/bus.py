@@ -18,16 +18,8 @@ from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 from pydantic import ValidationError
 
-from contracts.channels import (
-    TRANSCRIPT_PARTIAL,
-    Channel,
-    call_in,
-    channel_of,
-    decode_event,
-    every_event_of,
-    every_eye_on,
-    every_frame_to,
-)
+from contracts.channel import Channel
+from contracts.channels import TRANSCRIPT_PARTIAL
 from contracts.errors import MessageError, TrunklineError
 from contracts.frames import Frame, decode_frame, encode_frame
 from contracts.identities import CallRef, uuid7
@@ -41,6 +33,7 @@ from contracts.telemetry import (
     HANDLER_ERRORS,
     MESSAGES_REJECTED,
 )
+from contracts.wire import call_in, channel_of, decode_event, every_event_of, every_eye_on, every_frame_to
 from runtime.clock import Clock
 from runtime.connection import Connection, taken_in
 from runtime.errors import BusUnavailable, MessageTooLarge, RequestTimeout

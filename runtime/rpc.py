@@ -9,7 +9,7 @@ from typing import TypeVar
 from faststream.nats import NatsBroker, NatsMessage
 from faststream.security import SASLPlaintext
 
-from contracts.channels import Channel
+from contracts.channel import Channel
 from contracts.errors import TrunklineError
 from contracts.messages import Message, Reply
 from runtime.bus import answer_request

@@ -17,10 +17,10 @@ from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, KeyValueConfig, StreamConfig
 from nats.js.kv import KV_DEL, KV_PURGE, KeyValue
 
-from contracts.channels import decode_event
 from contracts.errors import TrunklineError
 from contracts.messages import Event, Message
 from contracts.streams import BucketSpec, StreamSpec
+from contracts.wire import decode_event
 from runtime.bus import Bus, parse
 from runtime.errors import BusUnavailable, MessageTooLarge
 

@@ -10,11 +10,12 @@ import nats.errors
 from nats.aio.msg import Msg
 from nats.js.api import DeliverPolicy
 
-from contracts.channels import SESSION_ACTIVE, decode_event, every_event, every_event_of
+from contracts.channels import SESSION_ACTIVE
 from contracts.errors import TrunklineError
 from contracts.identities import CallRef
 from contracts.messages import ActiveCalls, Event, ListActiveCalls
 from contracts.streams import CALLS
+from contracts.wire import decode_event, every_event, every_event_of
 from runtime.bus import Bus
 from runtime.errors import BusUnavailable, RequestTimeout
 

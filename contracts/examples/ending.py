@@ -51,6 +51,26 @@ def ending(story: Story) -> None:
     )
 
 
+def replacement(story: Story) -> None:
+    """A worker is lost in the middle of a call, and then the gateway: others take over."""
+    story.wait(1_200)
+    tokens = {"tenant": CALL.tenant, "call": CALL.call}
+    story.event(
+        m.CallReassigned(role=m.Role.STT, process="stt-2", epoch=2, before="stt-1", why=m.Replaced.LOST),
+        "stt-1 fell silent; stt-2 speaks in its place.",
+    )
+    story.say(
+        ch.TAKE_OVER,
+        m.TakeOver(role=m.Role.STT, process="stt-2", epoch=2, after_us=story.now_us - 3_000_000),
+        "Send the caller's audio here, the last three seconds first.",
+        **tokens,
+    )
+    story.answer(m.TakenOver(reply=2, sentences=1, frames=150), "It comes.")
+    story.event(
+        m.CallDetached(gateway="gateway-1", wait_s=15.0), "The gateway is lost; the call waits for its leg."
+    )
+
+
 def questions_of_people(story: Story) -> None:
     """What the command line asks."""
     story.say(ch.SESSION_ACTIVE, m.ListActiveCalls(tenant=CALL.tenant), "Who is on the phone?")

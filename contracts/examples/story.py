@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, cast
 
-from contracts import channels as ch
 from contracts import messages as m
-from contracts.channels import Channel
+from contracts import wire
+from contracts.channel import Channel
 from contracts.examples.practice import BEGUN_MS, CALL, TRACE
 from contracts.frames import Frame, encode_frame
 from contracts.identities import CallRef, uuid7
@@ -78,8 +78,8 @@ class Story:
         ref: CallRef = CALL,
     ) -> m.Event[Any]:
         """A call event in its envelope."""
-        channel = ch.channel_of(body)
-        envelope = ch.wire_model(channel).model_validate(
+        channel = wire.channel_of(body)
+        envelope = wire.wire_model(channel).model_validate(
             {
                 "id": uuid7(self.now_us // 1000, Random(len(self.told))),
                 "v": body.version,

@@ -14,7 +14,8 @@ from typing import Any, Final
 import yaml
 
 from contracts import frames
-from contracts.channels import CHANNELS, Channel, Plane
+from contracts.channel import Channel, Plane
+from contracts.channels import CHANNELS
 from contracts.examples import EXAMPLES, Example
 from contracts.frames import Frame
 from contracts.identities import TOKEN_KINDS

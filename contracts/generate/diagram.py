@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from contracts.channels import CHANNELS, RECORD_READERS, Channel, Plane
+from contracts.channel import Channel, Plane
+from contracts.channels import CHANNELS, RECORD_READERS
 from contracts.errors import ContractError
 from contracts.streams import CALLS
 

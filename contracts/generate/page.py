@@ -10,7 +10,8 @@ from itertools import groupby
 from typing import Any, Final
 
 from contracts import errors, frames, messages
-from contracts.channels import CHANNELS, Channel, Plane
+from contracts.channel import Channel, Plane
+from contracts.channels import CHANNELS
 from contracts.examples import EXAMPLES, Example
 from contracts.frames import Frame
 from contracts.generate.fields import field_table

@@ -55,11 +55,14 @@ from contracts.messages.base import (
     Message,
     Outcome,
     Reply,
+    Role,
     Stage,
     WireError,
 )
 from contracts.messages.calls import (
+    CallDetached,
     CallEnded,
+    CallReassigned,
     CallRejected,
     CallStarted,
     DtmfReceived,
@@ -67,6 +70,7 @@ from contracts.messages.calls import (
     LegEnded,
     PlayoutEnded,
     PlayoutStarted,
+    Replaced,
 )
 from contracts.messages.config import (
     AssistantSnapshot,
@@ -95,9 +99,10 @@ from contracts.messages.control import (
     OpenCall,
     OpenCallReply,
     Release,
-    Role,
     SqlQuery,
     SqlResult,
+    TakenOver,
+    TakeOver,
 )
 from contracts.messages.conversation import (
     EngineFailed,
@@ -161,8 +166,10 @@ __all__ = [
     "AuditRequest",
     "AuthenticateReply",
     "AuthenticateRequest",
+    "CallDetached",
     "CallEnded",
     "CallPhase",
+    "CallReassigned",
     "CallRejected",
     "CallStarted",
     "ChangePassword",
@@ -236,6 +243,7 @@ __all__ = [
     "PutSubscription",
     "Release",
     "RemoveUser",
+    "Replaced",
     "Reply",
     "ReplyCompleted",
     "ReplySentence",
@@ -252,6 +260,8 @@ __all__ = [
     "SubscriptionView",
     "SubscriptionsReply",
     "SubscriptionsRequest",
+    "TakeOver",
+    "TakenOver",
     "TenantView",
     "TenantsReply",
     "TenantsRequest",

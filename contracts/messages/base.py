@@ -19,6 +19,7 @@ Micros = Annotated[int, Field(ge=0, description="microseconds since the Unix epo
 Millis = Annotated[float, Field(ge=0, description="milliseconds")]
 Count = Annotated[int, Field(ge=0)]
 Calls = Annotated[int, Field(ge=0, le=1_000_000, description="calls at once")]
+Epoch = Annotated[int, Field(ge=1, le=0xFFFF, description="counts the assignments of a call")]
 PlanSlug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 ReplyNumber = Annotated[int, Field(ge=1, description="replies of a call count from 1; the greeting is one")]
 
@@ -73,6 +74,15 @@ class Outcome(StrEnum):
 class Stage(StrEnum):
     """The three model stages of a turn."""
 
+    STT = "stt"
+    LLM = "llm"
+    TTS = "tts"
+
+
+class Role(StrEnum):
+    """What a process does for calls; workers of a role are interchangeable."""
+
+    GATEWAY = "gateway"
     STT = "stt"
     LLM = "llm"
     TTS = "tts"

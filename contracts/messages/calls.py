@@ -9,7 +9,7 @@ from pydantic import Field
 
 from contracts.errors import ErrorCode
 from contracts.identities import PhoneNumber, ProcessId
-from contracts.messages.base import Count, Message, Micros, Millis, Outcome, ReplyNumber
+from contracts.messages.base import Count, Epoch, Message, Micros, Millis, Outcome, ReplyNumber, Role
 
 
 class EndReason(StrEnum):
@@ -73,6 +73,35 @@ class PlayoutEnded(Message):
     heard_sentences: Count
     partial_ms: Millis = 0.0
     ended_us: Micros
+
+
+class Replaced(StrEnum):
+    """Why a process no longer speaks for its role in a call."""
+
+    LOST = "lost"
+    DRAINING = "draining"
+    REFUSED = "refused"
+
+
+class CallReassigned(Message):
+    """From here on `process` speaks for `role`, in `epoch`: what the one before says later is stale.
+
+    Said before the replacement takes the call, so that its place in the stream is the border between the two.
+    For the gateway, said once the caller's leg has come to another one.
+    """
+
+    role: Role
+    process: ProcessId
+    epoch: Epoch
+    before: ProcessId
+    why: Replaced
+
+
+class CallDetached(Message):
+    """The gateway of this call was lost, and its leg with it; it waits `wait_s` for the leg to return."""
+
+    gateway: ProcessId
+    wait_s: Annotated[float, Field(gt=0)]
 
 
 class LegEnded(Message):

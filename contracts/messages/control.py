@@ -2,45 +2,43 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, JsonValue, model_validator
 
 from contracts.identities import CallId, PhoneNumber, ProcessId, TenantSlug
-from contracts.messages.base import Count, Message, Micros, Reply
+from contracts.messages.base import Count, Epoch, Message, Micros, Reply, Role
 from contracts.messages.calls import EndReason
 from contracts.messages.config import AssistantSnapshot
-
-Epoch = Annotated[int, Field(ge=1, le=0xFFFF)]
-
-
-class Role(StrEnum):
-    """What a process does for calls; workers of a role are interchangeable."""
-
-    GATEWAY = "gateway"
-    STT = "stt"
-    LLM = "llm"
-    TTS = "tts"
 
 
 class Heartbeat(Message):
     """A process is alive, and how loaded.
 
-    `quiet_ms` names the calls whose caller sends no media, and for how long.
+    `started_us` tells two lives of a process under one name apart: what the first held is lost. `capacity`
+    is how many calls it may hold; `room` how many more it can take now and stay within its latency budget,
+    None where only the count limits it. `quiet_ms` names the calls whose caller sends no media, and for how
+    long.
     """
 
     role: Role
     process: ProcessId
     at_us: Micros
+    started_us: Micros = 0
     calls: Count
     capacity: Count
+    room: Count | None = None
     draining: bool = False
     quiet_ms: dict[CallId, Count] = Field(default_factory=dict)
 
 
 class Assign(Message):
-    """Take this call. `workers` names the process of every role, so that audio can name its receiver."""
+    """Take this call. `workers` names the process of every role, so that audio can name its receiver.
+
+    `since` holds for each role the epoch from which its process speaks: what that role said in an older one
+    is stale. A role that is not named there speaks since the first. `resumed`: the call has gone on before,
+    and what was said so far is in the stream.
+    """
 
     call: CallId
     tenant: TenantSlug
@@ -48,6 +46,8 @@ class Assign(Message):
     gateway: ProcessId
     workers: dict[Role, ProcessId]
     assistant: AssistantSnapshot
+    since: dict[Role, Epoch] = Field(default_factory=dict)
+    resumed: bool = False
 
 
 class Assigned(Reply):
@@ -63,23 +63,36 @@ class Release(Message):
 
 
 class OpenCall(Message):
-    """May this call be answered?"""
+    """May this call be answered?
+
+    `attach`: the leg is at the gateway that asks. Otherwise a slot is reserved for a leg that is to come
+    with this call id, to whichever gateway. A call whose gateway was lost is waiting for just this: its leg,
+    come again with its call id or its carrier call id, is the same call.
+    """
 
     call: CallId
     called: str
     caller: str
     carrier_call_id: str
     gateway: ProcessId
+    attach: bool = True
 
 
 class OpenCallReply(Reply):
-    """Accepted, with whom to talk to, or rejected, with `error` saying why; exactly one of the two."""
+    """Accepted, with whom to talk to, or rejected, with `error` saying why; exactly one of the two.
 
+    `call` is the call that the leg belongs to: another than was asked for where the leg of a waiting call
+    has come again. `since` and `resumed` are as in Assign.
+    """
+
+    call: CallId | None = None
     tenant: TenantSlug | None = None
     epoch: Epoch = 1
     number: PhoneNumber | None = None
     workers: dict[Role, ProcessId] = Field(default_factory=dict)
     assistant: AssistantSnapshot | None = None
+    since: dict[Role, Epoch] = Field(default_factory=dict)
+    resumed: bool = False
 
     @model_validator(mode="after")
     def _either_accepted_or_rejected(self) -> Self:
@@ -92,7 +105,10 @@ class OpenCallReply(Reply):
 
 
 class ActiveCall(Message):
-    """One call that holds a slot, as kept in KV by the session leader."""
+    """One call that holds a slot, as kept in KV by the session leader.
+
+    `since` is as in Assign. `detached_us`: its gateway was lost then, and it waits for its leg.
+    """
 
     call: CallId
     tenant: TenantSlug
@@ -104,6 +120,8 @@ class ActiveCall(Message):
     gateway: ProcessId
     workers: dict[Role, ProcessId]
     assistant: AssistantSnapshot
+    since: dict[Role, Epoch] = Field(default_factory=dict)
+    detached_us: Micros | None = None
 
 
 class ListActiveCalls(Message):
@@ -123,6 +141,30 @@ class HangUp(Message):
 
     reason: EndReason
     detail: str = ""
+
+
+class TakeOver(Message):
+    """A worker that replaced another has the call: `process` speaks for `role` since `epoch`.
+
+    For stt: send caller audio there from now on, first the kept frames that came in after `after_us`.
+    """
+
+    role: Role
+    process: ProcessId
+    epoch: Epoch
+    after_us: Micros = 0
+
+
+class TakenOver(Reply):
+    """What the gateway holds of the agent's speech: all of the first `sentences` sentences of `reply`.
+
+    `reply` is 0 before any; replies before it need no audio any more. `frames` caller frames are on their
+    way again.
+    """
+
+    reply: Count = 0
+    sentences: Count = 0
+    frames: Count = 0
 
 
 class CommandReply(Reply):

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from contracts import messages
-from contracts.channels import CHANNELS, Channel, Plane
+from contracts.channel import Channel, Plane
+from contracts.channels import CHANNELS
 from contracts.examples import EXAMPLES
 from contracts.frames import Frame
 from contracts.messages import Asked, Event, Message, Reply

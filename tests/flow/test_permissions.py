@@ -15,10 +15,12 @@ import pytest
 
 import analytics_service.app
 from analytics_service.settings import Settings as AnalyticsSettings
-from contracts.channels import CHANNELS, HANG_UP, SESSION_OPEN, Channel, Plane, every_event_of
+from contracts.channel import Channel, Plane
+from contracts.channels import CHANNELS, HANG_UP, SESSION_OPEN
 from contracts.examples.practice import CALL
 from contracts.messages import CallEnded, EndReason, PlayoutEnded, TurnEnded
 from contracts.permissions import OPERATOR, SERVICES, inbox_prefix
+from contracts.wire import every_event_of
 from runtime.connection import connect
 from runtime.errors import SettingsError
 from runtime.settings import ProcessSettings

@@ -13,7 +13,8 @@ from typing import Any, get_args
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts import messages as m
-from contracts.channels import CHANNELS, Channel
+from contracts.channel import Channel
+from contracts.channels import CHANNELS
 from router_service.authentication import Authentication
 from router_service.credentials import Credentials
 from router_service.desk import Desk, Ids

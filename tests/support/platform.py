@@ -161,7 +161,7 @@ def _address(nats_url: str, user: BusUser | None) -> str:
 
 
 def _record_into(record: Record) -> Any:
-    from contracts.channels import decode_event
+    from contracts.wire import decode_event
 
     async def receive(msg: Any) -> None:
         await record.hear(decode_event(msg.subject, msg.data))

@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from contracts.channels import call_in, decode_event, event_name
 from contracts.errors import TrunklineError
 from contracts.frames import Frame, decode_frame
 from contracts.identities import CallRef
 from contracts.messages import CallStarted, DtmfReceived, Event
+from contracts.wire import call_in, decode_event, event_name
 from trunkline.recording.caller_audio import CallerAudio, join_frames
 from trunkline.recording.conversation import Conversation, conversation_of
 from trunkline.recording.index import CallEntry

@@ -8,10 +8,11 @@ from typing import Any, Final
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.channels import CALL_ENDED, CALL_REJECTED, CALL_STARTED, call_in, event_name
+from contracts.channels import CALL_ENDED, CALL_REJECTED, CALL_STARTED
 from contracts.errors import FrameError, SubjectError, VersionError
 from contracts.frames import decode_frame
 from contracts.identities import CallRef
+from contracts.wire import call_in, event_name
 from trunkline.recording.file_format import Recorded
 
 WITHHELD: Final = "withheld"

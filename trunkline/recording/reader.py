@@ -9,9 +9,9 @@ from typing import IO
 
 from pydantic import ValidationError
 
-from contracts.channels import call_in
 from contracts.errors import SubjectError
 from contracts.identities import CallRef
+from contracts.wire import call_in
 from trunkline.errors import BadOption, RecordingDamaged, RecordingUnfinished
 from trunkline.recording.file_format import (
     BlockKind,

@@ -13,19 +13,12 @@ from typing import Final
 
 from nats.aio.msg import Msg
 
-from contracts.channels import (
-    CALL_ENDED,
-    CALL_REJECTED,
-    CALL_STARTED,
-    call_in,
-    decode_event,
-    event_name,
-    every_frame,
-)
+from contracts.channels import CALL_ENDED, CALL_REJECTED, CALL_STARTED
 from contracts.errors import TrunklineError
 from contracts.identities import CallRef
 from contracts.messages import NumberSnapshot
 from contracts.streams import ASSISTANTS_BUCKET
+from contracts.wire import call_in, decode_event, event_name, every_frame
 from runtime.bus import Bus
 from runtime.clock import Clock
 from runtime.errors import BusUnavailable

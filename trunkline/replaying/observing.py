@@ -7,10 +7,10 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
-from contracts.channels import decode_event
 from contracts.errors import TrunklineError
 from contracts.identities import CallRef
 from contracts.messages import CallEnded, CallRejected, CallStarted, Event
+from contracts.wire import decode_event
 from runtime.bus import Bus
 from trunkline.watching import hear_all
 

@@ -15,7 +15,8 @@ from analytics_service.projections import (
     rejection,
 )
 from contracts import messages as m
-from contracts.channels import CHANNELS, Plane
+from contracts.channel import Plane
+from contracts.channels import CHANNELS
 from contracts.errors import MessageError
 from contracts.examples import EXAMPLES
 from tests.unit.analytics_service.stories import CallStory, whole_call

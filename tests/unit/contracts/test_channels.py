@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 
 from contracts import channels as ch
-from contracts.channels import CHANNELS, Channel, Plane, call_in, channel_of, decode_event, wire_model
+from contracts import wire
+from contracts.channel import Channel, Plane
+from contracts.channels import CHANNELS
 from contracts.errors import ErrorCode, MessageError, SubjectError, VersionError
 from contracts.identities import CallRef
 from contracts.messages import DtmfReceived, Event, HangUp, Heartbeat, TurnEnded
 from contracts.messages.calls import EndReason
+from contracts.wire import call_in, channel_of, decode_event, wire_model
 
 REF = CallRef("bright-smile", "019b78c9-0a80-78f1-91b7-584a2265b1f5")
 OTHER = CallRef("other-smile", "019b78c9-0a80-78f1-91b7-584a2265b1f6")
@@ -83,16 +86,16 @@ def test_a_token_that_the_channel_does_not_have_is_refused(build: Any) -> None:
 
 
 def test_the_filters_of_a_call_and_a_process() -> None:
-    assert ch.every_event_of(REF) == f"call.{REF.tenant}.{REF.call}.>"
-    assert ch.every_eye_on(REF) == f"live.{REF.tenant}.{REF.call}.>"
-    assert ch.every_event() == "call.*.*.>"
-    assert ch.every_frame() == "audio.*.*.*"
-    assert ch.event_name(ch.TURN_ENDED.subject(**REF._asdict())) == "turn.ended"
-    assert ch.event_name(ch.CALLER_AUDIO.subject(process="stt-1", **REF._asdict())) == ""
-    assert ch.every_frame_to("stt-1") == "audio.stt-1.*.*"
+    assert wire.every_event_of(REF) == f"call.{REF.tenant}.{REF.call}.>"
+    assert wire.every_eye_on(REF) == f"live.{REF.tenant}.{REF.call}.>"
+    assert wire.every_event() == "call.*.*.>"
+    assert wire.every_frame() == "audio.*.*.*"
+    assert wire.event_name(ch.TURN_ENDED.subject(**REF._asdict())) == "turn.ended"
+    assert wire.event_name(ch.CALLER_AUDIO.subject(process="stt-1", **REF._asdict())) == ""
+    assert wire.every_frame_to("stt-1") == "audio.stt-1.*.*"
 
 
-@pytest.mark.parametrize("build", [ch.every_event_of, ch.every_eye_on])
+@pytest.mark.parametrize("build", [wire.every_event_of, wire.every_eye_on])
 @pytest.mark.parametrize("ref", [CallRef("*", REF.call), CallRef(REF.tenant, ">"), CallRef("", "")])
 def test_a_filter_cannot_reach_into_other_calls(build: Any, ref: CallRef) -> None:
     with pytest.raises(SubjectError):
@@ -101,7 +104,7 @@ def test_a_filter_cannot_reach_into_other_calls(build: Any, ref: CallRef) -> Non
 
 def test_the_one_audio_subscription_cannot_reach_other_processes() -> None:
     with pytest.raises(SubjectError, match="process"):
-        ch.every_frame_to("*")
+        wire.every_frame_to("*")
 
 
 @pytest.mark.parametrize(

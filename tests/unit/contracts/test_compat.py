@@ -8,7 +8,8 @@ import pytest
 from pydantic import AfterValidator, Field, create_model
 
 from contracts import compat
-from contracts.channels import CHANNELS, SPEECH_STARTED, Channel, Plane
+from contracts.channel import Channel, Plane
+from contracts.channels import CHANNELS, SPEECH_STARTED
 from contracts.compat import breaking_changes
 from contracts.examples import Example
 from contracts.frames import Frame, FrameFlag, decode_frame

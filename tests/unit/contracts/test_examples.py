@@ -3,12 +3,13 @@ from typing import Any
 
 import pytest
 
-from contracts.channels import Plane, call_in, decode_event, wire_model
+from contracts.channel import Plane
 from contracts.examples import EXAMPLES, Example
 from contracts.examples.practice import CALL
 from contracts.examples.story import Story
 from contracts.frames import Frame, decode_frame
 from contracts.messages import Event, Reply
+from contracts.wire import call_in, decode_event, wire_model
 
 TOLD = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 EVENTS = [example for example in EXAMPLES if isinstance(example.message, Event)]

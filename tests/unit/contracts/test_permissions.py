@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from contracts.channel import Channel, Plane
 from contracts.channels import (
     ACTIVE_CALL,
     ASSIGN,
@@ -10,8 +11,6 @@ from contracts.channels import (
     HEARTBEAT,
     NUMBER_SNAPSHOT,
     TURN_ENDED,
-    Channel,
-    Plane,
 )
 from contracts.errors import ContractError
 from contracts.permissions import (

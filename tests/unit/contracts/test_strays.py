@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from contracts.channels import CHANNELS, Channel
+from contracts.channel import Channel
+from contracts.channels import CHANNELS
 from contracts.strays import ROOTS, stray_subjects
 
 STRAYS = [

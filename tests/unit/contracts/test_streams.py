@@ -1,4 +1,5 @@
-from contracts.channels import CHANNELS, Plane
+from contracts.channel import Plane
+from contracts.channels import CHANNELS
 from contracts.streams import ASSISTANTS_BUCKET, CALLS, CALLS_BUCKET
 
 DAY_S = 86_400

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from contracts.channels import ASSIGN, ENGINE_FAILED, RELEASE, REPLY_COMPLETED, REPLY_SENTENCE, channel_of
+from contracts.channels import ASSIGN, ENGINE_FAILED, RELEASE, REPLY_COMPLETED, REPLY_SENTENCE
 from contracts.errors import ErrorCode
 from contracts.identities import CallRef, uuid7
 from contracts.messages import (
@@ -36,6 +36,7 @@ from contracts.messages import (
     SpeechStarted,
 )
 from contracts.telemetry import ENGINE_FAILURES
+from contracts.wire import channel_of
 from llm_service.app import LlmApp, build
 from llm_service.settings import Settings
 from runtime.process import Context

@@ -8,14 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from contracts.channels import (
-    CALL_ENDED,
-    CALL_REJECTED,
-    HANG_UP,
-    HEARTBEAT,
-    SESSION_ACTIVE,
-    SESSION_OPEN,
-)
+from contracts.channels import CALL_ENDED, CALL_REJECTED, HANG_UP, HEARTBEAT, SESSION_ACTIVE, SESSION_OPEN
 from contracts.errors import TrunklineError
 from contracts.identities import CallRef, number_key
 from contracts.messages import (

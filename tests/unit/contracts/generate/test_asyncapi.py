@@ -5,7 +5,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from contracts.channels import CHANNELS, Plane
+from contracts.channel import Plane
+from contracts.channels import CHANNELS
 from contracts.examples import EXAMPLES
 from contracts.generate.asyncapi import asyncapi, asyncapi_yaml
 

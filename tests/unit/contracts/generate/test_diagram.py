@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from contracts.channels import CHANNELS, HANG_UP, RECORD_READERS, Channel, Plane
+from contracts.channel import Channel, Plane
+from contracts.channels import CHANNELS, HANG_UP, RECORD_READERS
 from contracts.errors import ContractError
 from contracts.generate.diagram import BEGIN, END, diagram, with_diagram
 
@@ -44,7 +45,13 @@ def test_the_arrow_tells_audio_events_and_requests_apart() -> None:
 
 
 def test_what_goes_to_all_three_workers_is_one_arrow_to_their_box() -> None:
-    assert drawn("session", "workers") == {"call.ended", "assign", "release"}
+    assert drawn("session", "workers") == {
+        "call.ended",
+        "call.reassigned",
+        "call.detached",
+        "assign",
+        "release",
+    }
     assert drawn("session", "stt") == set()
     assert drawn("workers", "session") == {"heartbeat"}
 

@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from contracts.channels import CHANNELS, Channel, Plane
+from contracts.channel import Channel, Plane
+from contracts.channels import CHANNELS
 from contracts.errors import ErrorCode
 from contracts.examples import EXAMPLES
 from contracts.generate.page import channels_page

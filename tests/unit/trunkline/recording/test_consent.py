@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import json
 
-from contracts.channels import decode_event
 from contracts.examples import EXAMPLES
 from contracts.messages import AssistantSnapshot, Event, NumberSnapshot
+from contracts.wire import decode_event
 from trunkline.recording.consent import Consent, without_words
 
 ASSISTANT = AssistantSnapshot(id="a", name="A", greeting="Hi.", prompt="")
