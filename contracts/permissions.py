@@ -58,8 +58,11 @@ def inbox_prefix(user: str) -> str:
     return f"_INBOX.{_NOT_IN_A_TOKEN.sub('_', user)}"
 
 
-def permissions_of(*services: str) -> Permissions:
-    """What a process may do that runs these services: all that each of them may; ContractError for none."""
+def permissions_of(*services: str, user: str = "") -> Permissions:
+    """What a process may do that runs these services: all that each of them may; ContractError for none.
+
+    `user` is who it is to NATS where several processes run the same services.
+    """
     for service in services:
         if service not in SERVICES:
             raise ContractError(f"no channel names a service {service!r}", mend=f"use {', '.join(SERVICES)}")
@@ -70,7 +73,7 @@ def permissions_of(*services: str) -> Permissions:
         *(subject for one in services for subject in _jetstream(one)),
     }
     subscribe = {
-        f"{inbox_prefix(user_of(services))}.>",
+        f"{inbox_prefix(user or user_of(services))}.>",
         *(
             subject
             for one in services

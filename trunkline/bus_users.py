@@ -38,12 +38,15 @@ class BusUsers:
     def __init__(self) -> None:
         self._made: dict[str, BusUser] = {}
 
-    def of(self, *services: str) -> BusUser:
-        """The user of a process that runs these services; ContractError for a service that there is not."""
-        name = user_of(services)
+    def of(self, *services: str, name: str = "") -> BusUser:
+        """The user of a process that runs these services; ContractError for a service that there is not.
+
+        `name` tells apart the processes that run the same services.
+        """
+        name = name or user_of(services)
         if name not in self._made:
             password = secrets.token_urlsafe(_PASSWORD_BYTES)
-            self._made[name] = BusUser(name, password, permissions_of(*services))
+            self._made[name] = BusUser(name, password, permissions_of(*services, user=name))
         return self._made[name]
 
     @property

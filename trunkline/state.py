@@ -34,7 +34,8 @@ class RunningProcess(BaseModel):
 class RunningPlatform(BaseModel):
     """Where a platform on this machine can be reached. `started_us` is microseconds since the Unix epoch.
 
-    `nats_user` and `nats_password` are the command line's own, for as long as this platform runs.
+    `nats_user` and `nats_password` are the command line's own, for as long as this platform runs; so is
+    `control_secret`, for requests to `up` itself on `control_port`. `media_urls` are those of all gateways.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +49,9 @@ class RunningPlatform(BaseModel):
     processes: tuple[RunningProcess, ...]
     nats_user: str = ""
     nats_password: str = Field("", repr=False)
+    media_urls: tuple[str, ...] = ()
+    control_port: int = 0
+    control_secret: str = Field("", repr=False)
 
     @property
     def bus_url(self) -> str:

@@ -30,9 +30,9 @@ from tests.support.context import service_context
 from tests.support.platform import platform, who_is
 from trunkline.bus_client import open_bus
 from trunkline.bus_users import BusUser, BusUsers
-from trunkline.composition import LIGHT
 from trunkline.ledger import read_ledger
 from trunkline.nats_server import NatsServer
+from trunkline.workers import LIGHT
 
 ROLES = ("gateway", "stt", "llm", "tts")
 TOKENS = {"process": "p1", "tenant": CALL.tenant, "call": CALL.call, "number": "15550100"}

@@ -37,6 +37,16 @@ def test_services_in_one_process_are_one_user() -> None:
     assert user.permissions == permissions_of("router", "session", "llm")
 
 
+def test_processes_that_run_the_same_are_users_of_their_own() -> None:
+    users = BusUsers()
+    one, two = users.of("stt", name="stt-1"), users.of("stt", name="stt-2")
+    assert (one.name, two.name) == ("stt-1", "stt-2")
+    assert one.password != two.password
+    assert one.permissions.publish == two.permissions.publish
+    assert "_INBOX.stt-1.>" in one.permissions.subscribe
+    assert "_INBOX.stt-1.>" not in two.permissions.subscribe
+
+
 def test_the_server_is_told_all_of_it() -> None:
     users = BusUsers()
     told = json.loads(authorization([users.of("stt"), users.of("trunkline")]).removeprefix("authorization "))
