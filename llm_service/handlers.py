@@ -62,7 +62,7 @@ class DialogueHolder:
         self._seconds = metrics.histogram(STAGE_SECONDS)
         self._calls: dict[CallRef, _Call] = {}
 
-    async def take(self, assign: Assign) -> None:
+    async def take(self, assign: Assign, _history: tuple[Event[Any], ...]) -> None:
         """Begin a dialogue; raises a TrunklineError when none of the assistant's engines can be had."""
         ref = CallRef(assign.tenant, assign.call)
         if ref in self._calls:
