@@ -85,7 +85,7 @@ class Handlers:
         self._new_synthesis = new_synthesis
         self._calls: dict[CallRef, _Held] = {}
 
-    async def take(self, assign: Assign) -> None:
+    async def take(self, assign: Assign, _history: tuple[Event[Any], ...]) -> None:
         """Begin to hold the call, or follow it to another gateway or epoch.
 
         Raises what `Engines.cast` raises when nobody can speak for the assistant.
