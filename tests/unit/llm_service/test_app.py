@@ -63,6 +63,10 @@ class Line:
         """Publish an event of this call, as its gateway, stt or tts would."""
         return await self.context.bus.publish_event(self.ref, body)
 
+    async def recall(self, body: Message) -> None:
+        """Publish what a worker before this one said, in epoch 1."""
+        await self.context.bus.publish_event(self.ref, body, epoch=1)
+
     async def repeat(self, event: Event[Any]) -> None:
         """Publish an event again under its id, as an outbox does that saw no acknowledgement."""
         subject = channel_of(event.body).subject(tenant=self.ref.tenant, call=self.ref.call)
@@ -374,14 +378,10 @@ async def test_a_call_of_a_lost_worker_goes_on_in_the_middle_of_its_answer(servi
             language=snapshot.language,
         )
     )
-    for reply, number, text in ((1, None, "Hello."), (2, 1, "This is the first sentence.")):
-        if number is not None:
-            asked = await line.say(turn(number, "What is this?"))
-        await service.context.bus.publish_event(
-            ref,
-            ReplySentence(reply=reply, turn=number, index=0, text_pii=text, engine="synthetic"),
-            epoch=1,
-        )
+    await line.recall(ReplySentence(reply=1, turn=None, index=0, text_pii="Hello.", engine="script"))
+    asked = await line.say(turn(1, "What is this?"))
+    first = "This is the first sentence."
+    await line.recall(ReplySentence(reply=2, turn=1, index=0, text_pii=first, engine="synthetic"))
     border = CallReassigned(
         role=Role.LLM, process=service.context.process, epoch=2, before="llm-lost", why=Replaced.LOST
     )

@@ -63,7 +63,7 @@ class Record:
         return recollect(self.dialogue, self.events, self.clock)
 
     def put(self, body: Message, cause: Event[Any] | None = None) -> Event[Any]:
-        event: Event[Any] = Event[type(body)](  # type: ignore[misc]  # the class is known at run time only
+        event = Event[Any](
             id=uuid7(1_767_225_600_000, _RNG),
             v=1,
             at_us=self.clock.now_us(),
