@@ -137,7 +137,7 @@ class Handlers:
         self._dropped = metrics.counter(FRAMES_DROPPED)
         self._stale = metrics.counter(STALE_EPOCH)
 
-    async def take(self, assign: Assign) -> None:
+    async def take(self, assign: Assign, history: tuple[Event[Any], ...]) -> None:
         """Begin to listen, or go on in a newer epoch. Raises UnknownEngine, EngineMissing or a ModelError."""
         ref = CallRef(assign.tenant, assign.call)
         held = self._calls.get(ref)

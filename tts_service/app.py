@@ -23,6 +23,7 @@ from tts_service.recording import Recorder
 from tts_service.scheduling import Turns
 from tts_service.settings import Settings
 from tts_service.synthesis import CallSynthesis
+from tts_service.takeover import GatewayQuestion
 from tts_service.warming import Warmer
 
 _MB = 1_000_000
@@ -48,8 +49,10 @@ class TtsApp:
         handlers = Handlers(
             self._engines,
             self._warmer,
+            self._tasks,
             new_outlet=partial(BusOutlet, context.bus, context.metrics),
             new_synthesis=self._new_synthesis,
+            ask_gateway=GatewayQuestion(context.bus, context.clock, settings.tts_takeover_timeout_s).ask,
         )
         self._worker = Worker(
             Role.TTS,
@@ -104,6 +107,7 @@ class TtsApp:
             open_span=partial(context.tracer.span, Span.SENTENCE_SYNTHESIZE),
             ahead_s=self._settings.tts_ahead_s,
             gap_s=self._settings.tts_gap_s,
+            doubt_s=self._settings.tts_doubt_s,
         )
 
 

@@ -30,6 +30,16 @@ class Settings(ProcessSettings):
     tts_gap_s: Annotated[
         float, Field(gt=0, description="how long to wait for a sentence that later ones have overtaken")
     ] = 3.0
+    tts_doubt_s: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="how long a lost gateway may have been lost unnoticed; what it had then is repeated",
+        ),
+    ] = 4.0
+    tts_takeover_timeout_s: Annotated[
+        float, Field(gt=0, description="for a gateway to say what it holds; asked three times")
+    ] = 1.0
     tts_cache_mb: Annotated[int, Field(ge=0, description="finished phrases; 1 MB is 2 minutes")] = 64
     tts_warm_phrases: Annotated[
         int, Field(ge=0, description="how many of an assistant's set phrases are made before they are needed")

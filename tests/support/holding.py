@@ -48,7 +48,7 @@ class Keeper:
     gate: asyncio.Event = field(default_factory=_open_gate)
     fault: Exception | None = None
 
-    async def take(self, assign: Assign) -> None:
+    async def take(self, assign: Assign, history: tuple[Event[Any], ...]) -> None:
         self.story.append(f"take {assign.epoch}")
         await self._pause()
         if self.refusal is not None:

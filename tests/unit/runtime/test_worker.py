@@ -27,6 +27,7 @@ from contracts.messages import (
     Heartbeat,
     PlayoutStarted,
     Release,
+    Role,
     SpeechDismissed,
 )
 from contracts.telemetry import HANDLER_ERRORS, STALE_EPOCH
@@ -47,9 +48,12 @@ class Session:
 
     bus: Bus
 
-    async def assign(self, ref: CallRef = CALL, epoch: int = 1, timeout_s: float = 5) -> Assigned:
+    async def assign(
+        self, ref: CallRef = CALL, epoch: int = 1, timeout_s: float = 5, **more: Any
+    ) -> Assigned:
+        assign = an_assignment(ref, epoch).model_copy(update=more)
         return await self.bus.request(
-            ASSIGN, an_assignment(ref, epoch), Assigned, timeout_s=timeout_s, role="llm", process="llm-1"
+            ASSIGN, assign, Assigned, timeout_s=timeout_s, role="llm", process="llm-1"
         )
 
     async def release(self, ref: CallRef = CALL, epoch: int = 1) -> None:
@@ -131,9 +135,9 @@ async def test_an_older_epoch_is_not_taken_up(nats_url: str) -> None:
         assert crew.context.metrics.counter(STALE_EPOCH).total() == 1
 
 
-async def test_events_of_an_older_epoch_are_ignored_and_counted(nats_url: str) -> None:
+async def test_what_a_replaced_process_says_is_ignored_and_counted(nats_url: str) -> None:
     async with both(nats_url) as (session, crew):
-        await session.assign(epoch=2)
+        await session.assign(epoch=2, since={Role.STT: 2})
         await session.say(SpeechDismissed(turn=1, audio_ms=0), epoch=1)
         await session.say(DtmfReceived(digit_pii="1"), epoch=2)
         await session.say(DtmfReceived(digit_pii="2"), epoch=3)
