@@ -42,7 +42,7 @@ def _record(
 
 def _router(method: str, request: type[M], reply: type[m.Reply], summary: str) -> Channel[M]:
     """A row of what router offers to those who speak for people."""
-    name, askers = f"router.{method}", ("gateway", "trunkline")
+    name, askers = f"router.{method}", ("rest", "trunkline")
     return Channel(name, f"rpc.{name}", request, Plane.RPC, _NONE, askers, ("router",), summary, reply)
 
 
