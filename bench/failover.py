@@ -1,6 +1,6 @@
 """What callers notice when processes are killed and frozen under them.
 
-    python -m bench.failover [--strikes 200] [--calls 50] [--roles stt,llm,tts,router,session,analytics]
+    python -m bench.failover [--strikes 200] [--calls 50] [--services stt,llm,tts,router,session,analytics]
 
 Two processes of every role, synthetic engines; callers speak for 2 s and then listen for 8 s, again and
 again. Strikes come one after the other, at random moments: `kill -9`, or SIGSTOP for a few seconds and then
@@ -28,7 +28,7 @@ import uvloop
 
 from bench.chaos.heard import Touched, silence_ms, touched
 from bench.chaos.invariants import Story, faults_of, stories
-from bench.chaos.monkey import Blow, Monkey, Strike, plan
+from bench.chaos.monkey import Blow, Monkey, Strike, plan_strikes, service_of
 from bench.chaos.record import calls_holding_slots, whole_record
 from bench.density import make_room
 from bench.machine import describe_machine
@@ -51,8 +51,25 @@ PAIRS: Final = ("gateway", "stt", "llm", "tts", "router", "session")
 SETTLES_S: Final = 3.0
 ENDS_WITHIN_S: Final = 20.0
 LOOK_S: Final = 0.5
+MOST_FAULTS: Final = 50
 FROZEN_S: Final = 4.0
+DIALS_A_SECOND: Final = 20
 PAUSE_S: Final = (0.5, 2.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is done: so many callers who talk for `talk_s`, so many strikes at processes of these services,
+    `frozen` of them by freezing; or, `rolling`, each process restarted once.
+    """
+
+    calls: int
+    talk_s: float
+    strikes: int
+    services: tuple[str, ...] = STRIKABLE
+    frozen: float = 0.3
+    rolling: bool = False
+    seed: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,68 +83,55 @@ class Outcome:
     zero_us: int
 
 
-async def strike_all(
-    monkey: Monkey, victims: list[tuple[str, Blow]], rng: random.Random, done: list[Strike]
-) -> None:
-    """Strike after strike, with a pause of random length between them."""
-    for process, blow in victims:
-        await asyncio.sleep(rng.uniform(*PAUSE_S))
-        done.append(await monkey.strike(process, blow))
-        print(f"  {len(done):4} {blow:<6} {process:<12} back in {done[-1].back_s:.1f} s", flush=True)
-
-
-async def restart_all(platform: LocalPlatform, names: list[str], done: list[Strike]) -> None:
-    """Every process once, in order, each ready before the next one goes."""
-    for name in names:
-        at_us, began_s = time.time_ns() // 1000, time.monotonic()
-        await platform.restart(name)
-        done.append(Strike(name, Blow.KILL, at_us, round(time.monotonic() - began_s, 2)))
-        print(f"  restarted {name} in {done[-1].back_s:.1f} s", flush=True)
-
-
-async def run(arguments: argparse.Namespace, home: Path) -> Outcome:
+async def run(trial: Trial, home: Path) -> Outcome:
     """Callers on the line from the first strike to the last."""
-    rng, clock = random.Random(arguments.seed), SystemClock()
-    workers = dict.fromkeys(PAIRS, 2)
+    rng, workers = random.Random(trial.seed), dict.fromkeys(PAIRS, 2)
     options = Options(home=home, port=0, spread=True, local_llm=False, workers=workers, open_loopback=True)
     async with LocalPlatform(options) as platform:
         await asyncio.sleep(SETTLES_S)
-        ready = {one.name: HttpOk(one.health_port) for one in platform.state.processes if one.health_port}
-        roles = set(arguments.roles)
-        victims = [name for name in ready if Strike(name, Blow.KILL, 0, 0.0).service in roles]
         strikes: list[Strike] = []
-        load = LoadRun(
-            LoadPlan(
-                platform.state.media_url,
-                (Number(NUMBER),),
-                arguments.calls,
-                Arrival.CONSTANT,
-                arguments.calls / 20,
-                SCRIPT,
-                arguments.seconds,
-            ),
-            clock,
-            rng,
-            pids={},
-        )
         zero_us = time.time_ns() // 1000
-        calling = asyncio.ensure_future(load.run())
-        await asyncio.sleep(arguments.calls / 20 + SETTLES_S)
-        if arguments.rolling:
-            await restart_all(platform, victims, strikes)
-        else:
-            monkey = Monkey(lambda: platform.pids, ready, FROZEN_S)
-            planned = plan(victims, arguments.strikes, arguments.frozen, rng)
-            striking = asyncio.ensure_future(strike_all(monkey, planned, rng, strikes))
-            await asyncio.wait({striking, calling}, return_when=asyncio.FIRST_COMPLETED)
-            if striking.done():
-                striking.result()
-            striking.cancel()
+        arrive_s = trial.calls / DIALS_A_SECOND
+        calling = asyncio.ensure_future(callers(platform, trial, arrive_s, rng))
+        await asyncio.sleep(arrive_s + SETTLES_S)
+        striking = asyncio.ensure_future(strike_all(platform, trial, rng, strikes))
+        await asyncio.wait({striking, calling}, return_when=asyncio.FIRST_COMPLETED)
+        if striking.done():
+            striking.result()
+        striking.cancel()
         report = await calling
         await asyncio.sleep(SETTLES_S)
         async with open_bus(platform.state.bus_url) as bus:
             held = await until_free(bus)
             return Outcome(strikes, report, stories(await whole_record(bus)), held, zero_us)
+
+
+async def callers(platform: LocalPlatform, trial: Trial, arrive_s: float, rng: random.Random) -> LoadReport:
+    """Everybody who calls, from the first to hang up to the last."""
+    url = platform.state.media_url
+    plan = LoadPlan(url, (Number(NUMBER),), trial.calls, Arrival.CONSTANT, arrive_s, SCRIPT, trial.talk_s)
+    return await LoadRun(plan, SystemClock(), rng, pids={}).run()
+
+
+async def strike_all(platform: LocalPlatform, trial: Trial, rng: random.Random, done: list[Strike]) -> None:
+    """Strike after strike, with a pause of random length between them; or every process in order, once."""
+    ready = {one.name: HttpOk(one.health_port) for one in platform.state.processes if one.health_port}
+    victims = [name for name in ready if service_of(name) in trial.services]
+    if trial.rolling:
+        for name in victims:
+            at_us, began_s = time.time_ns() // 1000, time.monotonic()
+            await platform.restart(name)
+            tell(done, Strike(name, Blow.KILL, at_us, round(time.monotonic() - began_s, 2)))
+        return
+    monkey = Monkey(lambda: platform.pids, ready, FROZEN_S)
+    for process, blow in plan_strikes(victims, trial.strikes, trial.frozen, rng):
+        await asyncio.sleep(rng.uniform(*PAUSE_S))
+        tell(done, await monkey.strike(process, blow))
+
+
+def tell(done: list[Strike], strike: Strike) -> None:
+    done.append(strike)
+    print(f"  {len(done):4} {strike.blow:<6} {strike.process:<12} back in {strike.back_s:.1f} s", flush=True)
 
 
 async def until_free(bus: Any) -> int:
@@ -154,7 +158,7 @@ def judged(outcome: Outcome) -> dict[str, Any]:
     usual_ms = spread(usual).p50 or 0.0
     turns = [turn for call in report.calls for turn in call.turns]
     low, high = WHOLE_ANSWER_MS
-    faults = Counter(fault.promise for story in outcome.stories for fault in faults_of(story))
+    faults = [fault for story in outcome.stories for fault in faults_of(story)]
     return {
         "strikes": len(strikes),
         "strikes_by_process": dict(Counter(f"{one.blow} {one.process}" for one in strikes)),
@@ -166,7 +170,8 @@ def judged(outcome: Outcome) -> dict[str, Any]:
         "turns_unanswered": sum(turn.waited_ms is None for turn in turns),
         "answers_cut_short": sum(turn.heard_ms < low for turn in turns if turn.waited_ms is not None),
         "answers_too_long": sum(turn.heard_ms > high for turn in turns),
-        "broken_promises": dict(faults),
+        "broken_promises": dict(Counter(fault.promise for fault in faults)),
+        "faults": [f"{one.call}: {one.promise}: {one.detail}" for one in faults[:MOST_FAULTS]],
         "stale_events_in_the_stream": sum(len(story.stale) for story in outcome.stories),
         "slots_held_at_the_end": outcome.slots_held,
         "usual_silence_ms": spread(usual).model_dump(),
@@ -197,23 +202,28 @@ def main() -> None:
     parser.add_argument("--strikes", type=int, default=200)
     parser.add_argument("--calls", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=900.0, help="how long each caller talks")
-    parser.add_argument("--roles", default=",".join(STRIKABLE))
+    parser.add_argument("--services", default=",".join(STRIKABLE))
     parser.add_argument("--frozen", type=float, default=0.3, help="the share of strikes that freeze")
     parser.add_argument("--rolling", action="store_true", help="restart everything in order instead")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="leave the platform's home, with its logs, here")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    arguments.roles = arguments.roles.split(",")
+    trial = Trial(
+        arguments.calls,
+        arguments.seconds,
+        arguments.strikes,
+        tuple(arguments.services.split(",")),
+        arguments.frozen,
+        arguments.rolling,
+        arguments.seed,
+    )
     make_room()
     before = describe_machine()
     with tempfile.TemporaryDirectory() as folder:
-        outcome = uvloop.run(run(arguments, arguments.keep or Path(folder)))
+        outcome = uvloop.run(run(trial, arguments.keep or Path(folder)))
     figures = judged(outcome)
     print(json.dumps(figures, indent=1))
-    for story in outcome.stories:
-        for fault in faults_of(story):
-            print(f"{fault.call}: {fault.promise}: {fault.detail}")
     if arguments.out:
         content = {"command": "python -m bench.failover " + " ".join(sys.argv[1:]), **before, **figures}
         arguments.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

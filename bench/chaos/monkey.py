@@ -37,8 +37,13 @@ class Strike:
 
     @property
     def service(self) -> str:
-        """The service of the process: `stt` for `stt-2`."""
-        return self.process.rpartition("-")[0] or self.process
+        """The service of the process."""
+        return service_of(self.process)
+
+
+def service_of(process: str) -> str:
+    """The service of a process: `stt` for `stt-2`, `analytics` for `analytics`."""
+    return process.rpartition("-")[0] or process
 
 
 class NotBack(RuntimeError):
@@ -95,7 +100,7 @@ class Monkey:
             await asyncio.sleep(_LOOK_S)
 
 
-def plan(
+def plan_strikes(
     processes: Sequence[str], strikes: int, frozen_share: float, rng: random.Random
 ) -> list[tuple[str, Blow]]:
     """Whom to strike, and how: every process as often as any other, in random order."""
