@@ -19,6 +19,7 @@ _WAIT_WINDOW_S: Final = 10.0
 _LEAST_WAITS: Final = 5
 _NEARLY_ALL: Final = 0.95
 _MOST: Final = 1_000_000
+_ROUNDING: Final = 1e-9
 
 
 class RoomMeter:
@@ -63,7 +64,7 @@ class RoomMeter:
         busy = self.utilisation
         if not calls or not busy:
             return None
-        return min(_MOST, max(0, math.floor((_FULL - busy) / (busy / calls))))
+        return min(_MOST, max(0, math.floor((_FULL - busy) / busy * calls + _ROUNDING)))
 
     def _note(self, series: deque[tuple[float, float]], seconds: float, window_s: float) -> None:
         series.append((self._clock.monotonic_s(), seconds))
