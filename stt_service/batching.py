@@ -79,8 +79,10 @@ class DetectionLoop:
                 await self._clock.sleep(self._gather_s)
             self._something.clear()
             awake, self._awake = list(self._awake), {}
-            while awake:
-                awake = await self._round(awake)
+            awake = await self._round(awake)
+            while awake := await self._round(awake):  # a call catches up: the others do not wait for it
+                awake = list(dict.fromkeys([*awake, *self._awake]))
+                self._awake.clear()
 
     async def _round(self, ears: list[Ear]) -> list[Ear]:
         """One window of each ear that has one; returns those that may have another."""
