@@ -11,6 +11,7 @@ from contracts.telemetry import ENGINE_FAILURES, PHRASE_CACHE, Span
 from models.hub import HuggingFaceHub
 from models.store import ModelStore
 from runtime.process import Context, Service
+from runtime.room import RoomMeter
 from runtime.tasks import TaskOwner
 from runtime.worker import Worker
 from tts_service.cache import PhraseCache
@@ -42,6 +43,7 @@ class TtsApp:
         means = Means(store.path, self._workers, context.clock)
         self._engines = Engines(factories, settings, means, self._loader)
         self._tasks = TaskOwner(f"{context.process}:calls")  # one that fails must not end the process
+        self._meter = RoomMeter(settings.tts_engine_slots, settings.tts_wait_budget_s, context.clock)
         self._chain = self._new_chain()
         self._warmer = Warmer(
             self._chain, context.clock, share=settings.tts_warm_share, limit=settings.tts_warm_phrases
@@ -64,6 +66,7 @@ class TtsApp:
             metrics=context.metrics,
             tasks=context.tasks,
             heartbeat_s=settings.heartbeat_s,
+            room=lambda: self._meter.room(len(self._worker)),
         )
 
     async def start(self) -> None:
@@ -86,7 +89,7 @@ class TtsApp:
 
     def _new_chain(self) -> Chain:
         settings, context = self._settings, self._context
-        turns = Turns(settings.tts_engine_slots)
+        turns = Turns(settings.tts_engine_slots, context.clock, self._meter)
         return Chain(
             self._engines,
             Recorder(turns, context.clock, settings.tts_engine_timeout_s),

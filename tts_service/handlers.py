@@ -112,7 +112,7 @@ class Handlers:
         if held is not None:
             held.outlet.follow(assign)
             return
-        cast = await self._engines.cast(assign.assistant)
+        cast = await self._engines.cast(assign.assistant, assign.tenant)
         outlet = self._new_outlet(assign)
         synthesis = self._new_synthesis(cast, outlet)
         held = self._calls[ref] = _Held(outlet, synthesis, assign.assistant.barge_in)

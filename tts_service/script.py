@@ -88,10 +88,15 @@ class Script(Generic[Item]):
         return True
 
     def complete(self, reply: int, turn: int | None, sentences: int) -> list[Say[Item]]:
-        """A reply's text is over; returns sentences that are beyond its end and will not be said."""
+        """A reply's text is over; returns sentences that are beyond its end and will not be said.
+
+        The first word on that counts.
+        """
         if reply <= self._floor:
             return []
         entry = self._replies.setdefault(reply, _Reply())
+        if entry.total is not None:
+            return []
         entry.turn, entry.total = turn, sentences
         beyond = [index for index in entry.waiting if index >= sentences]
         return [Say(reply, index, entry.items.pop(index)) for index in beyond]

@@ -21,6 +21,9 @@ class Settings(ProcessSettings):
     tts_engine_threads: Annotated[int, Field(ge=1, description="threads to one chunk of one phrase")] = 1
     tts_engine_slots: Annotated[int, Field(ge=1, description="chunks made at once, of different phrases")] = 2
     tts_engine_timeout_s: Annotated[float, Field(gt=0, description="for one chunk")] = 10.0
+    tts_wait_budget_s: Annotated[
+        float, Field(gt=0, description="who is in a hurry waits longer than this: there is no room for calls")
+    ] = 0.2
     tts_engine_rest_s: Annotated[
         float, Field(ge=0, description="how long an engine that failed is asked last")
     ] = 10.0

@@ -402,7 +402,7 @@ async def test_a_preloaded_engine_that_is_missing_stops_the_start(nats_url: str,
 async def test_a_replacement_says_what_the_gateway_has_not(
     nats_url: str, tmp_path: Path, silent: bool
 ) -> None:
-    settings = {"tts_synthetic_audio_ms": 300, "tts_takeover_timeout_s": 0.05}
+    settings: Any = {"tts_synthetic_audio_ms": 300, "tts_takeover_timeout_s": 0.05}
     async with world(nats_url, tmp_path, **settings) as now:
         ref = CallRef("acme", uuid7(1_767_225_600_000, _RNG))
         asked: list[TakeOver] = []
