@@ -218,7 +218,7 @@ SESSION_ACTIVE: Final = Channel(
     m.ListActiveCalls,
     Plane.RPC,
     _NONE,
-    ("trunkline",),
+    ("gateway", "trunkline"),
     ("session",),
     "Which calls hold slots now?",
     m.ActiveCalls,

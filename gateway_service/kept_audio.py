@@ -16,13 +16,13 @@ FRAME_BYTES: Final = 8 * FRAME_MS
 
 
 class KeptAudio:
-    """The newest `frames` frames of one caller, numbered from 1 in the order in which they came."""
+    """The newest `frames` frames of one caller, numbered from `before` + 1 in the order of their coming."""
 
-    def __init__(self, frames: int) -> None:
+    def __init__(self, frames: int, before: int = 0) -> None:
         self._frames = frames
         self._sound = memoryview(bytearray(frames * FRAME_BYTES))
         self._at_us = array("Q", bytes(8 * frames))
-        self.newest = 0
+        self._before = self.newest = before
         self._again_from: int | None = None
 
     @property
@@ -33,7 +33,7 @@ class KeptAudio:
     @property
     def oldest(self) -> int:
         """The number of the oldest frame that is still here; one past the newest where there is none."""
-        return max(1, self.newest - self._frames + 1)
+        return max(self._before, self.newest - self._frames) + 1
 
     def keep(self, payload: bytes, at_us: int) -> int:
         """Keep a frame of exactly `FRAME_BYTES`, in place of the oldest when full; returns its number."""

@@ -125,9 +125,11 @@ class ActiveCall(Message):
 
 
 class ListActiveCalls(Message):
-    """Ask for the calls that hold slots, of one tenant or of all."""
+    """Ask for the calls that hold slots: of one tenant or of all, and only those of an id that is given."""
 
     tenant: TenantSlug | None = None
+    call: CallId | None = None
+    carrier_call_id: str | None = None
 
 
 class ActiveCalls(Reply):

@@ -56,3 +56,11 @@ def test_a_frame_of_another_size_is_refused():
 
 def test_nothing_is_given_again_unasked():
     assert filled(4, 4).next_again() is None
+
+
+def test_numbers_may_go_on_from_those_of_another_ring():
+    ring = KeptAudio(4, before=100)
+    assert ring.begin_again(0) == 0
+    assert [ring.keep(payload(n), n * FRAME_US) for n in (1, 2)] == [101, 102]
+    assert ring.begin_again(FRAME_US) == 1
+    assert [number for number, _, _ in drained(ring)] == [102]
