@@ -23,12 +23,13 @@ log = logging.getLogger(__name__)
 
 
 class Saying(NamedTuple):
-    """An event on its way: its call, body, cause and trace context."""
+    """An event on its way: its call, body, cause, trace context and the epoch of who says it."""
 
     ref: CallRef
     body: Message
     cause: Event[Any] | None
     trace: str | None
+    epoch: int = 0
 
 
 class Dispatch:
@@ -36,15 +37,20 @@ class Dispatch:
 
     def __init__(self, bus: Bus, limit_frames: int, dropped: Callable[[str], None]) -> None:
         self._bus = bus
-        self._limit_frames = limit_frames
+        self.limit_frames = limit_frames
         self._dropped = dropped
         self._frames: deque[tuple[str, Frame]] = deque()
         self._events: deque[Saying] = deque()
         self._wake = asyncio.Event()
 
+    @property
+    def room(self) -> int:
+        """Frames that can wait without pushing others out."""
+        return self.limit_frames - len(self._frames)
+
     def frame(self, subject: str, frame: Frame) -> None:
         """Send a frame soon."""
-        if len(self._frames) >= self._limit_frames:
+        if len(self._frames) >= self.limit_frames:
             self._frames.popleft()
             self._dropped("bus_queue")
         self._frames.append((subject, frame))
@@ -78,6 +84,8 @@ class Dispatch:
 
     async def _publish(self, saying: Saying) -> None:
         try:
-            await self._bus.publish_event(saying.ref, saying.body, cause=saying.cause, trace=saying.trace)
+            await self._bus.publish_event(
+                saying.ref, saying.body, cause=saying.cause, epoch=saying.epoch, trace=saying.trace
+            )
         except TrunklineError as error:
             log.error("%s was not published: %s", type(saying.body).__name__, error)

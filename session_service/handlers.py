@@ -128,7 +128,15 @@ class Handlers:
 
     async def active(self, request: ListActiveCalls) -> ActiveCalls:
         """rpc.session.active."""
-        return ActiveCalls(calls=tuple(self._lifecycle.active(request.tenant)))
+        wanted = (request.call, request.carrier_call_id)
+        calls = (
+            one
+            for one in self._lifecycle.active(request.tenant)
+            if all(
+                want in (None, has) for want, has in zip(wanted, (one.call, one.carrier_call_id), strict=True)
+            )
+        )
+        return ActiveCalls(calls=tuple(calls))
 
     async def heartbeat(self, beat: Heartbeat) -> None:
         """A process lives; a gateway also says which callers are quiet."""
