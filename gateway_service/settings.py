@@ -17,10 +17,11 @@ class Settings(ProcessSettings):
     gateway_capacity: Annotated[int, Field(ge=1, description="sockets held at once")] = 300
 
     gateway_max_message_bytes: Annotated[int, Field(ge=1024, le=1_048_576)] = 65_536
-    # From the socket's opening to `start`; then for session.open to answer, in each of so many tries.
+    # From the socket's opening to `start`; then for session.open to answer, in each try and in all: long
+    # enough for another session to take over.
     gateway_start_timeout_s: Annotated[float, Field(gt=0)] = 10.0
-    gateway_open_timeout_s: Annotated[float, Field(gt=0)] = 3.0
-    gateway_open_tries: Annotated[int, Field(ge=1)] = 2
+    gateway_open_timeout_s: Annotated[float, Field(gt=0)] = 1.5
+    gateway_open_patience_s: Annotated[float, Field(gt=0)] = 6.0
     # What the caller says before the call is open is kept, up to this much.
     gateway_opening_audio_ms: Annotated[int, Field(ge=20)] = 3_000
     # Unsent audio of one caller who reads slowly, in the kernel and, once more, in the process.

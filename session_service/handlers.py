@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from contracts.channels import ASSIGN, CALL_ENDED, CALL_STARTED, HANG_UP, LEG_ENDED, RELEASE
-from contracts.identities import CallRef
+from contracts.identities import CallRef, uuid7
 from contracts.messages import (
     ActiveCalls,
     Assign,
@@ -29,12 +30,19 @@ from contracts.streams import CALLS
 from contracts.telemetry import CALLS_ENDED, CALLS_OPENED, Span
 from runtime.bus import Bus
 from runtime.clock import Clock
+from runtime.errors import Unanswered
 from runtime.storage import last_event
 from runtime.telemetry import Metrics, Tracer
 from session_service.errors import AnsweredWithError
+from session_service.leadership import Mandate
 from session_service.lifecycle import Lifecycle
 from session_service.roster import Roster
 from session_service.watch import Watch
+
+
+def _id_of_the_end(ref: CallRef) -> str:
+    opened_ms = int(ref.call.replace("-", "")[:12], 16)
+    return uuid7(opened_ms, random.Random(f"the end of {ref.call}"))
 
 
 class BusFloor:
@@ -81,9 +89,9 @@ class BusChronicle:
         self._ended = metrics.counter(CALLS_ENDED)
 
     async def ended(self, ref: CallRef, body: CallEnded) -> None:
-        """Publish call.ended."""
+        """Publish call.ended, under an id that the call alone gives it: of two leaders' words one counts."""
         self._ended.add(body.reason)
-        await self._bus.publish_event(ref, body)
+        await self._bus.publish_event(ref, body, event_id=_id_of_the_end(ref))
 
     async def rejected(self, ref: CallRef, body: CallRejected) -> None:
         """Publish call.rejected."""
@@ -107,6 +115,7 @@ class Handlers:
         lifecycle: Lifecycle,
         roster: Roster,
         watch: Watch,
+        mandate: Mandate,
         *,
         clock: Clock,
         metrics: Metrics,
@@ -115,20 +124,33 @@ class Handlers:
         self._lifecycle = lifecycle
         self._roster = roster
         self._watch = watch
+        self._mandate = mandate
         self._clock = clock
+        self.opening = 0
         self._opened = metrics.counter(CALLS_OPENED)
         self._tracer = tracer
 
     async def open(self, request: OpenCall) -> OpenCallReply:
-        """rpc.session.open."""
-        with self._tracer.span(Span.CALL_OPEN, called=request.called):
-            reply = await self._lifecycle.open(request)
+        """rpc.session.open. Who does not lead, or not any more when it would answer, is silent."""
+        await self._leading()
+        self.opening += 1
+        try:
+            with self._tracer.span(Span.CALL_OPEN, called=request.called):
+                reply = await self._lifecycle.open(request)
+        finally:
+            self.opening -= 1
+        await self._leading()
         self._opened.add(reply.error.code if reply.error else "accepted")
         return reply
 
     async def active(self, request: ListActiveCalls) -> ActiveCalls:
         """rpc.session.active."""
-        return ActiveCalls(calls=tuple(self._lifecycle.active(request.tenant)))
+        await self._leading()
+        return self._lifecycle.active_calls(request)
+
+    async def _leading(self) -> None:
+        if not await self._mandate.holds():
+            raise Unanswered("another session leads")
 
     async def heartbeat(self, beat: Heartbeat) -> None:
         """A process lives; a gateway also says which callers are quiet."""
@@ -137,5 +159,5 @@ class Handlers:
 
     async def leg_ended(self, event: Event[Any]) -> None:
         """A gateway lost or closed a leg."""
-        if isinstance(event.body, LegEnded):
+        if isinstance(event.body, LegEnded) and await self._mandate.holds():
             await self._lifecycle.leg_ended(event.ref, event.body.reason, event.body.detail)
