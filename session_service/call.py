@@ -44,7 +44,7 @@ class Call:
 
     @property
     def uncertain(self) -> bool:
-        """Whether its workers may not have it: another leader was opening it, and its leg is not answered yet."""
+        """Whether its workers may lack it: another leader was opening it, and nobody answered its leg."""
         return self.inherited and not self.answered and self.state is CallState.ACTIVE
 
     def record(self) -> ActiveCall:

@@ -328,7 +328,7 @@ async def test_a_session_that_takes_over_a_little_later_answers(nats_url):
     async with gateway_stand(nats_url, session=False) as stand, Caller.at(stand.app.url) as caller:
         await caller.begin()
         await asyncio.sleep(0.3)  # nobody listens: each try fails at once
-        await stand.answer_opens()
+        await stand.open_session()
         await eventually(lambda: stand.asked, "it is asked again")
         assert len({request.call for request in stand.asked}) == 1
 
