@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from typing import Any
 
 from contracts.channels import ASSIGN, CALL_ENDED, CALL_STARTED, HANG_UP, LEG_ENDED, RELEASE
+from contracts.errors import TrunklineError
 from contracts.identities import CallRef, uuid7
 from contracts.messages import (
     ActiveCalls,
@@ -32,12 +34,15 @@ from runtime.bus import Bus
 from runtime.clock import Clock
 from runtime.errors import Unanswered
 from runtime.storage import last_event
+from runtime.tasks import TaskOwner
 from runtime.telemetry import Metrics, Tracer
 from session_service.errors import AnsweredWithError
 from session_service.leadership import Mandate
 from session_service.lifecycle import Lifecycle
 from session_service.roster import Roster
 from session_service.watch import Watch
+
+log = logging.getLogger(__name__)
 
 
 def _id_of_the_end(ref: CallRef) -> str:
@@ -120,12 +125,14 @@ class Handlers:
         clock: Clock,
         metrics: Metrics,
         tracer: Tracer,
+        tasks: TaskOwner,
     ) -> None:
         self._lifecycle = lifecycle
         self._roster = roster
         self._watch = watch
         self._mandate = mandate
         self._clock = clock
+        self._tasks = tasks
         self.opening = 0
         self._opened = metrics.counter(CALLS_OPENED)
         self._tracer = tracer
@@ -158,6 +165,13 @@ class Handlers:
         self._watch.note_quiet(beat.process, beat.quiet_ms)
 
     async def leg_ended(self, event: Event[Any]) -> None:
-        """A gateway lost or closed a leg."""
-        if isinstance(event.body, LegEnded) and await self._mandate.holds():
-            await self._lifecycle.leg_ended(event.ref, event.body.reason, event.body.detail)
+        """A gateway lost or closed a leg. In a task of its own: the next call's end does not wait for KV."""
+        if isinstance(event.body, LegEnded):
+            self._tasks.spawn(self._end(event.ref, event.body), "end")
+
+    async def _end(self, ref: CallRef, left: LegEnded) -> None:
+        try:
+            if await self._mandate.holds():
+                await self._lifecycle.leg_ended(ref, left.reason, left.detail)
+        except TrunklineError as error:
+            log.error("the end of %s is not in the record: %s", ref.call, error)

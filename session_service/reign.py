@@ -87,6 +87,7 @@ class Reign:
             clock=clock,
             metrics=context.metrics,
             tracer=context.tracer,
+            tasks=context.tasks,
         )
         self._subscriptions: list[Subscription] = []
         self._questions: list[Subscription] = []
