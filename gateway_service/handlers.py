@@ -75,6 +75,7 @@ log = logging.getLogger(__name__)
 _MISSED: Final = (CALL_REASSIGNED, CALL_DETACHED, REPLY_COMPLETED, CALL_ENDED)
 _HEARD_EVENTS: Final = frozenset(channel.name for channel in (SPEECH_STARTED, TURN_ENDED, *_MISSED))
 _DRAIN_STEP_S: Final = 0.05
+_ASK_AGAIN_S: Final = 0.1
 
 
 class Line:
@@ -168,18 +169,21 @@ class Line:
             raise TokenRefused("the media token has expired", mend="call anew, with a new token")
 
     async def _ask_until_answered(self, request: OpenCall) -> OpenCallReply:
-        """The session's answer; a question that was lost is asked again, and is one to the session."""
+        """The session's answer; a question that was lost is asked again, and is one to the session.
+
+        While one session takes over from another nobody listens: that too is waited for.
+        """
         bus, settings = self._desk.context.bus, self._desk.settings
-        tries = settings.gateway_open_tries
+        give_up_s = self._clock.monotonic_s() + settings.gateway_open_patience_s
         while True:
             try:
                 return await bus.request(
                     SESSION_OPEN, request, OpenCallReply, timeout_s=settings.gateway_open_timeout_s
                 )
             except RequestTimeout:
-                tries -= 1
-                if not tries:
+                if self.call.over or self._clock.monotonic_s() >= give_up_s:
                     raise
+                await self._clock.sleep(_ASK_AGAIN_S)
 
     async def _accept(self, reply: OpenCallReply) -> None:
         """Hear the call's events first, then say that it has started: no answer to that may be missed."""
