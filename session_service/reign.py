@@ -15,12 +15,25 @@ from typing import Any, Final
 import nats.errors
 from nats.aio.subscription import Subscription
 
-from contracts.channels import LEG_ENDED, SESSION_ACTIVE, SESSION_OPEN
+from contracts.channels import (
+    LEG_ENDED,
+    SESSION_ACTIVE,
+    SESSION_CALLS,
+    SESSION_COUNTS,
+    SESSION_END,
+    SESSION_OPEN,
+)
 from contracts.errors import TrunklineError
 from contracts.messages import (
     ActiveCalls,
+    CountCalls,
+    CountedCalls,
+    EndCall,
+    EndCallReply,
     Heartbeat,
     ListActiveCalls,
+    ListLiveCalls,
+    LiveCalls,
     NumberSnapshot,
     OpenCall,
     OpenCallReply,
@@ -30,6 +43,7 @@ from session_service.admission import Admission
 from session_service.assigning import Assigner
 from session_service.guard import LeadersChronicle, LeadersFloor, LeadersStore
 from session_service.handlers import BusChronicle, BusFloor, Handlers
+from session_service.inquiries import Inquiries
 from session_service.leadership import Mandate
 from session_service.lifecycle import Lifecycle
 from session_service.ports import CallStore
@@ -89,6 +103,7 @@ class Reign:
             tracer=context.tracer,
             tasks=context.tasks,
         )
+        self._inquiries = Inquiries(self._lifecycle, self.admission, self._handlers.leading)
         self._subscriptions: list[Subscription] = []
         self._questions: list[Subscription] = []
         self._sweeping: asyncio.Task[Any] | None = None
@@ -102,9 +117,14 @@ class Reign:
         await self._lifecycle.catch_up()
         self._sweeping = self._context.tasks.spawn(self._sweep(), "sweep")
         await self._meet()
-        opening, active = SESSION_OPEN.subject(), SESSION_ACTIVE.subject()
-        self._questions.append(await bus.respond(active, ListActiveCalls, ActiveCalls, self._handlers.active))
-        self._questions.append(await bus.respond(opening, OpenCall, OpenCallReply, self._handlers.open))
+        handlers, asked = self._handlers, self._inquiries
+        self._questions += [
+            await bus.respond(SESSION_ACTIVE.subject(), ListActiveCalls, ActiveCalls, handlers.active),
+            await bus.respond(SESSION_CALLS.subject(), ListLiveCalls, LiveCalls, asked.calls),
+            await bus.respond(SESSION_COUNTS.subject(), CountCalls, CountedCalls, asked.counts),
+            await bus.respond(SESSION_END.subject(), EndCall, EndCallReply, asked.end),
+            await bus.respond(SESSION_OPEN.subject(), OpenCall, OpenCallReply, handlers.open),
+        ]
         await bus.flush()
 
     async def stop_answering(self) -> None:

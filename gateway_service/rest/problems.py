@@ -117,7 +117,8 @@ async def on_invalid(request: Request, error: Exception) -> Response:
     faults = error.errors()
     if any(fault["loc"] == ("body",) for fault in faults) and not _is_json(request):
         return problem_of(NotJson(), request.state.request_id)
-    places = tuple(Fault(_place(fault["loc"]), _words(fault)) for fault in faults[:_MOST_FAULTS])
+    unknown_first = sorted(faults, key=lambda fault: fault["type"] != "extra_forbidden")
+    places = tuple(Fault(_place(fault["loc"]), _words(fault)) for fault in unknown_first[:_MOST_FAULTS])
     return problem_of(BadInput(places), request.state.request_id)
 
 

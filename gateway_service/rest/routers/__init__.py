@@ -6,6 +6,36 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from gateway_service.rest.routers import health, me, tokens, users
+from gateway_service.rest.routers import (
+    assistants,
+    audit,
+    calls,
+    credentials,
+    health,
+    keys,
+    me,
+    numbers,
+    plans,
+    subscription,
+    tenants,
+    tokens,
+    usage,
+    users,
+)
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (tokens.router, me.router, users.router, health.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    tokens.router,
+    me.router,
+    tenants.router,
+    users.router,
+    numbers.router,
+    assistants.router,
+    credentials.router,
+    keys.router,
+    plans.router,
+    subscription.router,
+    calls.router,
+    usage.router,
+    audit.router,
+    health.router,
+)
