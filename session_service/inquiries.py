@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 
 from contracts.messages import (
     ActiveCall,
-    CallCounts,
     CountCalls,
     CountedCalls,
     EndCall,
@@ -15,8 +14,6 @@ from contracts.messages import (
     ListLiveCalls,
     LiveCall,
     LiveCalls,
-    NumberSnapshot,
-    Occupancy,
 )
 from session_service.admission import Admission
 from session_service.errors import UnknownCall
