@@ -1,4 +1,4 @@
-"""The keys that media tokens are signed with, shared by those who issue them and those who check them.
+"""Keys that sign tokens: the newest signs, every one verifies, so that a key can be rotated.
 
 A keyring is lines (or comma-separated parts) of `id:base64 of 32 bytes`, the newest first. To rotate, add a
 line below the others everywhere, then move it to the top, and drop the old one once its tokens are over.
@@ -87,9 +87,7 @@ def keyring_file(path: Path, entropy: Callable[[int], bytes] = secrets.token_byt
             _make(path, f"first:{base64.urlsafe_b64encode(entropy(_KEY_BYTES)).decode()}\n")
         return Keyring.parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise BadKeyring(
-            f"token keyring {path}: {error}", mend="set TRUNKLINE_GATEWAY_TOKEN_KEYRING_FILE"
-        ) from error
+        raise BadKeyring(f"token keyring {path}: {error}", mend="mend it, or name another file") from error
 
 
 def _make(path: Path, text: str) -> None:

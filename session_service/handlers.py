@@ -128,13 +128,12 @@ class Handlers:
 
     async def active(self, request: ListActiveCalls) -> ActiveCalls:
         """rpc.session.active."""
-        wanted = (request.call, request.carrier_call_id)
         calls = (
             one
             for one in self._lifecycle.active(request.tenant)
-            if all(
-                want in (None, has) for want, has in zip(wanted, (one.call, one.carrier_call_id), strict=True)
-            )
+            if request.number in (None, one.number)
+            and request.call in (None, one.call)
+            and request.carrier_call_id in (None, one.carrier_call_id)
         )
         return ActiveCalls(calls=tuple(calls))
 
