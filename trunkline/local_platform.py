@@ -26,12 +26,16 @@ from trunkline.voices import VOICES, with_voice
 
 EXAMPLES: Final = Path(__file__).resolve().parent.parent / "examples"
 TENANTS: Final = EXAMPLES / "tenants.yaml"
+_OPEN_LOOPBACK: Final = {"TRUNKLINE_GATEWAY_OPEN_LOOPBACK": "true"}
 _ORPHANS_LEAVE_WITHIN_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a user may choose. A port of 0 is any free one; an empty voice is what the tenants file says."""
+    """What a user may choose. A port of 0 is any free one; an empty voice is what the tenants file says.
+
+    `open_loopback`: callers of this machine need no media token.
+    """
 
     home: Path
     tenants: Path = TENANTS
@@ -40,6 +44,7 @@ class Options:
     voice: str = ""
     spread: bool = False
     local_llm: bool = True
+    open_loopback: bool = False
 
 
 class LocalPlatform:
@@ -98,7 +103,7 @@ class LocalPlatform:
             home=self._home,
             tenants=tenants,
             ports=ports,
-            environment=dict(os.environ),
+            environment={**os.environ, **(_OPEN_LOOPBACK if options.open_loopback else {})},
             voice=options.voice,
             spread=options.spread,
             local_llm=options.local_llm and LLM_URL_VARIABLE not in os.environ,

@@ -78,7 +78,7 @@ class Forged(RestError):
     def __init__(self) -> None:
         super().__init__(
             "the signature is not the carrier's",
-            mend="check TRUNKLINE_REST_TWILIO_AUTH_TOKEN, and TRUNKLINE_REST_PUBLIC_URL: it is what is called",
+            mend="check TRUNKLINE_REST_TWILIO_AUTH_TOKEN and TRUNKLINE_REST_PUBLIC_URL",
         )
 
 
