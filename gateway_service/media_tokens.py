@@ -22,7 +22,8 @@ _PURPOSE: Final = "media"
 _CLAIMS: Final = ("aud", "call", "to", "from", "iat", "exp")
 _MEND: Final = "ask for a token with POST /v1/media-tokens, or let the voice webhook give one"
 
-Party = Annotated[str, Field(min_length=1, max_length=64)]
+MAX_PARTY: Final = 64
+Party = Annotated[str, Field(min_length=1, max_length=MAX_PARTY)]
 
 
 class MediaClaims(BaseModel):

@@ -11,11 +11,15 @@ from collections.abc import Iterator
 import uvicorn
 from typing_extensions import override
 
-from gateway_service.keyring import Keyring, keyring_file
+from contracts.telemetry import WEBHOOKS
+from gateway_service.keyring import Keyring, keyring_file, keyring_of
 from gateway_service.rest.asking import Services
 from gateway_service.rest.buckets import Buckets
+from gateway_service.rest.carrier_calls import CarrierCalls
 from gateway_service.rest.dependencies import Rest
 from gateway_service.rest.gate import Gate
+from gateway_service.rest.media_passes import Passes
+from gateway_service.rest.sessions import BusSessions
 from gateway_service.rest.settings import RestSettings
 from gateway_service.rest.tokens import Tokens
 from gateway_service.rest.web import WebApp, web_app
@@ -97,7 +101,21 @@ def build(settings: RestSettings, context: Context) -> RestApp:
     services = Services(context.bus, settings.rest_answer_timeout_s)
     tokens = Tokens(_keyring(settings), settings.rest_token_s, clock.now_us)
     gate = Gate(settings, services, tokens, Buckets(clock.monotonic_s), clock.monotonic_s)
-    rest = Rest(settings, services, gate, clock, context.rng, context.health)
+    passes = Passes(
+        keyring_of(settings), settings.rest_media_url, settings.rest_media_token_s, clock, context.rng
+    )
+    sessions = BusSessions(context.bus, context.process, settings.rest_admit_timeout_s)
+    rest = Rest(
+        settings,
+        services,
+        gate,
+        clock,
+        context.rng,
+        context.health,
+        passes,
+        CarrierCalls(sessions, passes),
+        context.metrics.counter(WEBHOOKS),
+    )
     return RestApp(settings, context, web_app(settings, clock, context.rng, rest))
 
 

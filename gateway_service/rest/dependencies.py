@@ -14,11 +14,14 @@ from fastapi.security.http import HTTPAuthorizationCredentials
 from contracts.identities import TenantSlug
 from contracts.messages.access import Cursor, PageSize
 from gateway_service.rest.asking import Asking, Services
+from gateway_service.rest.carrier_calls import CarrierCalls
 from gateway_service.rest.errors import TooManyRequests, Unauthenticated
 from gateway_service.rest.gate import Gate
+from gateway_service.rest.media_passes import Passes
 from gateway_service.rest.settings import RestSettings
 from runtime.clock import Clock
 from runtime.health import Health
+from runtime.telemetry import Counter
 
 _PASSWORD: Final = OAuth2PasswordBearer("/v1/token", scheme_name="password", auto_error=False)
 _BEARER: Final = HTTPBearer(
@@ -37,6 +40,9 @@ class Rest:
     clock: Clock
     rng: random.Random
     health: Health
+    passes: Passes
+    carrier_calls: CarrierCalls
+    webhooks: Counter
 
 
 def rest_of(request: Request) -> Rest:

@@ -5,6 +5,8 @@ TrunklineError
     ├── Answered            the status of the service that said it
     ├── Unauthenticated     401  no token or key, or one that is not valid here
     ├── Forbidden           403  the role does not allow it
+    ├── Forged              403  a webhook that its carrier did not sign
+    ├── NotOffered          404  something that this platform is not set up for
     ├── NotFound            404  not there, or somebody else's: there is no difference
     ├── Changed             412  If-Match names a revision that is no longer the newest
     ├── BodyTooLarge        413
@@ -62,6 +64,26 @@ class NotFound(RestError):
 
     def __init__(self, what: str, name: str) -> None:
         super().__init__(f"there is no {what} {name!r}", mend=f"list what there is; check the {what}'s name")
+
+
+class Forged(RestError):
+    """A webhook that its carrier did not sign."""
+
+    code = ErrorCode.FORBIDDEN
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the signature is not the carrier's",
+            mend="check TRUNKLINE_REST_TWILIO_AUTH_TOKEN and TRUNKLINE_REST_PUBLIC_URL",
+        )
+
+
+class NotOffered(RestError):
+    """Something that this platform is not set up for."""
+
+    code = ErrorCode.NOT_FOUND
+    status = 404
 
 
 class Changed(RestError):

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from runtime.settings import ProcessSettings
+from gateway_service.settings import TokenSettings
 
 
-class RestSettings(ProcessSettings):
+class RestSettings(TokenSettings):
     """Settings of the REST process; README.md says what each is for."""
 
     rest_host: str = "127.0.0.1"
@@ -31,4 +31,13 @@ class RestSettings(ProcessSettings):
     rest_try_again_s: Annotated[float, Field(gt=0)] = 30.0
     rest_cors_origins: tuple[str, ...] = ()
     rest_trusted_proxies: tuple[str, ...] = ()
+    # Where callers bring their legs, as they see it; and for how long a token lets them.
+    rest_media_url: str = "ws://127.0.0.1:8080/media/twilio"
+    rest_media_token_s: Annotated[int, Field(ge=5, le=3_600)] = 120
+    # This process as the carrier sees it, which is what it signs. Empty: as the request has it.
+    rest_public_url: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$")] = ""
+    # Twilio's, the secondary too while they are exchanged, separated by commas. Empty: no webhooks.
+    rest_twilio_auth_token: SecretStr = SecretStr("")
+    # For the session to say whether a call may be answered; a carrier waits no longer than 15 s.
+    rest_admit_timeout_s: Annotated[float, Field(gt=0, le=6)] = 4.0
     rest_max_connections: Annotated[int, Field(ge=1)] = 1_000

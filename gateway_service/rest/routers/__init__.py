@@ -14,11 +14,13 @@ from gateway_service.rest.routers import (
     health,
     keys,
     me,
+    media_tokens,
     numbers,
     plans,
     subscription,
     tenants,
     tokens,
+    twilio,
     usage,
     users,
 )
@@ -37,5 +39,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     calls.router,
     usage.router,
     audit.router,
+    media_tokens.router,
+    twilio.router,
     health.router,
 )

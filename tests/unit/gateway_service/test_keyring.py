@@ -80,7 +80,7 @@ def test_processes_that_start_at_once_have_one_keyring(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadKeyring, match=f"{tmp_path}.*TOKEN_KEYRING_FILE"):
+    with pytest.raises(BadKeyring, match=f"{tmp_path}.*name another file"):
         keyring_file(tmp_path)
 
 
