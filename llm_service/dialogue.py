@@ -72,7 +72,8 @@ class _Exchange:
 class Dialogue:
     """One call's conversation with one assistant."""
 
-    def __init__(self, assistant: AssistantSnapshot, chain: Chain, clock: Clock) -> None:
+    def __init__(self, assistant: AssistantSnapshot, chain: Chain, clock: Clock, *, tenant: str = "") -> None:
+        self._tenant = tenant
         self._assistant = assistant
         self._chain = chain
         self._clock = clock
@@ -269,7 +270,7 @@ class Dialogue:
     def _prompt(self, reply: Reply) -> Prompt:
         *earlier, current = self._exchanges
         lines = [line for exchange in earlier for line in exchange.lines()]
-        return Prompt(self._assistant, (*lines, *current.asked()), reply.said)
+        return Prompt(self._assistant, (*lines, *current.asked()), reply.said, self._tenant)
 
     # -- state ---------------------------------------------------------------------------------------
 

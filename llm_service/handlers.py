@@ -69,7 +69,7 @@ class DialogueHolder:
         call = self._calls[ref] = _Call(
             ref,
             assign.epoch,
-            Dialogue(assign.assistant, chain, self._clock),
+            Dialogue(assign.assistant, chain, self._clock, tenant=assign.tenant),
             preparing=self._tasks.spawn(chain.prepare(assign.assistant), "prepare"),
         )
         await self._go_on(call, history)

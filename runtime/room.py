@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 from runtime.clock import Clock
@@ -76,6 +77,6 @@ class RoomMeter:
             series.popleft()
 
 
-def least_room(meters: list[RoomMeter], calls: int) -> int | None:
+def least_room(meters: Iterable[RoomMeter], calls: int) -> int | None:
     """The room of a worker with several engines: that of the fullest."""
     return min((room for meter in meters if (room := meter.room(calls)) is not None), default=None)
