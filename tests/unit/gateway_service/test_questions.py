@@ -1,4 +1,4 @@
-"""What the session and the stream answer before a call is; the faults that a leg sees are in test_handlers."""
+"""What the session and the stream answer before a call is; faults that a leg sees are in test_handlers."""
 
 import pytest
 
