@@ -18,23 +18,18 @@ from contracts.channels import (
     HANG_UP,
     HEARTBEAT,
     REPLY_COMPLETED,
-    SESSION_ACTIVE,
-    SESSION_OPEN,
     SPEECH_STARTED,
     TAKE_OVER,
     TURN_ENDED,
 )
-from contracts.errors import TrunklineError
 from contracts.frames import FRAME_MS, Frame
 from contracts.identities import CallRef, uuid7
 from contracts.messages import (
-    ActiveCalls,
     CommandReply,
     EndReason,
     Event,
     HangUp,
     Heartbeat,
-    ListActiveCalls,
     Message,
     OpenCall,
     OpenCallReply,
@@ -50,22 +45,18 @@ from gateway_service.dispatch import Dispatch, Saying
 from gateway_service.entrance import Entrance
 from gateway_service.errors import (
     AlreadyAttached,
-    CallRefused,
     Draining,
     GatewayError,
     GatewayFull,
     InternalFault,
-    SessionUnavailable,
-    TokenRefused,
     UnknownCall,
 )
-from gateway_service.history import History, read_history
 from gateway_service.meter import Meter
 from gateway_service.playout import Pace
 from gateway_service.ports import CallerSide, LegOffered, LegStarted, MediaLeg, Signal
+from gateway_service.questions import Questions
 from gateway_service.resending import Resending
 from gateway_service.settings import Settings
-from runtime.errors import RequestTimeout
 from runtime.process import Context
 from runtime.storage import last_event
 from runtime.worker import RecentIds
@@ -75,7 +66,6 @@ log = logging.getLogger(__name__)
 _MISSED: Final = (CALL_REASSIGNED, CALL_DETACHED, REPLY_COMPLETED, CALL_ENDED)
 _HEARD_EVENTS: Final = frozenset(channel.name for channel in (SPEECH_STARTED, TURN_ENDED, *_MISSED))
 _DRAIN_STEP_S: Final = 0.05
-_ASK_AGAIN_S: Final = 0.1
 
 
 class Line:
@@ -133,57 +123,17 @@ class Line:
 
     async def _open(self, request: OpenCall, start: LegStarted) -> None:
         """Ask the session; a fault in here ends this call and no other."""
+        questions = self._desk.questions
         try:
             with self._desk.context.tracer.span(Span.CALL_OPEN) as self._trace:
                 if start.late:
-                    await self._check_goes_on(start)
-                await self._accept(await self._ask(request))
+                    await questions.check_goes_on(start)
+                await self._accept(await questions.may_open(request))
         except GatewayError as error:
             self.fail(error)
         except Exception:
             log.exception("call %s could not be opened", self.call.id)
             self.fail(InternalFault("this call could not be opened", mend="see the gateway's log"))
-
-    async def _ask(self, request: OpenCall) -> OpenCallReply:
-        try:
-            reply = await self._ask_until_answered(request)
-        except TrunklineError as error:
-            raise _nobody_answered("session.open", error) from error
-        if reply.error is not None and reply.error.code is AlreadyAttached.code:
-            raise AlreadyAttached(reply.error.message, mend=reply.error.mend)
-        if reply.error is not None:
-            raise CallRefused(reply.error)
-        if Role.STT not in reply.workers:
-            raise SessionUnavailable("the session named no stt worker", mend="see session_service's log")
-        return reply
-
-    async def _check_goes_on(self, start: LegStarted) -> None:
-        """Raise TokenRefused unless the call of an expired token is one that the session has."""
-        bus, timeout_s = self._desk.context.bus, self._desk.settings.gateway_open_timeout_s
-        wanted = ListActiveCalls(tenant=start.tenant, call=start.call)
-        try:
-            active = await bus.request(SESSION_ACTIVE, wanted, ActiveCalls, timeout_s=timeout_s)
-        except TrunklineError as error:
-            raise _nobody_answered("session.active", error) from error
-        if active.error is not None or not active.calls:
-            raise TokenRefused("the media token has expired", mend="call anew, with a new token")
-
-    async def _ask_until_answered(self, request: OpenCall) -> OpenCallReply:
-        """The session's answer; a question that was lost is asked again, and is one to the session.
-
-        While one session takes over from another nobody listens: that too is waited for.
-        """
-        bus, settings = self._desk.context.bus, self._desk.settings
-        give_up_s = self._clock.monotonic_s() + settings.gateway_open_patience_s
-        while True:
-            try:
-                return await bus.request(
-                    SESSION_OPEN, request, OpenCallReply, timeout_s=settings.gateway_open_timeout_s
-                )
-            except RequestTimeout:
-                if self.call.over or self._clock.monotonic_s() >= give_up_s:
-                    raise
-                await self._clock.sleep(_ASK_AGAIN_S)
 
     async def _accept(self, reply: OpenCallReply) -> None:
         """Hear the call's events first, then say that it has started: no answer to that may be missed."""
@@ -198,7 +148,7 @@ class Line:
             self._subscriptions.append(answering)
             taking = await bus.respond(TAKE_OVER.subject(**tokens), TakeOver, TakenOver, self._take_over)
             self._subscriptions.append(taking)
-        past = await self._past_of(ref) if reply.resumed else None
+        past = await self._desk.questions.past_of(ref) if reply.resumed else None
         self.publish(self.call.accept(reply, self._clock.now_us()))
         if past is not None:
             self.publish(self.call.go_on(past, self._clock.now_us()))
@@ -208,14 +158,6 @@ class Line:
             await self.hear_event(event)
         if self.call.ended:  # while we were subscribing
             await self._leave()
-
-    async def _past_of(self, ref: CallRef) -> History:
-        """What the lost gateway knew. Without it the call still goes on: its next turn and reply say most."""
-        try:
-            return await read_history(self._desk.context.bus.jetstream, ref)
-        except TrunklineError as error:
-            log.error("call %s goes on without its history: %s", ref.call, error)
-            return History()
 
     async def _leave(self) -> None:
         """Hear no more of the call. Never from a subscription's own callback: it would cancel itself."""
@@ -306,13 +248,6 @@ class Line:
             self._dispatch.event(Saying(self.call.ref, body, cause, trace, self.call.epoch))
 
 
-def _nobody_answered(what: str, error: TrunklineError) -> SessionUnavailable:
-    log.warning("%s failed: %s", what, error)
-    return SessionUnavailable(
-        "nobody could say whether this call may be answered", mend="is session_service running?"
-    )
-
-
 class Desk:
     """Every call of this process: where legs connect, and where the bus's frames find theirs."""
 
@@ -322,6 +257,7 @@ class Desk:
         self.context = context
         self.meter = Meter(context.metrics)
         self.dispatch = Dispatch(context.bus, settings.gateway_bus_queue_frames, self.meter.dropped)
+        self.questions = Questions(context.bus, settings, context.clock)
         self.resending = Resending(self.dispatch)
         self.draining = False
         self.stale_epoch = context.metrics.counter(STALE_EPOCH)
