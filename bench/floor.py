@@ -113,7 +113,7 @@ class SessionProcess:
                 "-m",
                 "session_service",
                 cwd=ROOT,
-                env={**clean, "TRUNKLINE_NATS_URL": url, **ours},
+                env={**clean, "TRUNKLINE_NATS_URL": url, "TRUNKLINE_EXIT_WITH_PARENT": "1", **ours},
                 stdin=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
             )
