@@ -67,6 +67,7 @@ class SttApp:
             metrics=context.metrics,
             tasks=context.tasks,
             heartbeat_s=settings.heartbeat_s,
+            room=lambda: self._engines.room(len(self._worker)),
         )
 
     async def start(self) -> None:
@@ -112,6 +113,7 @@ class SttApp:
             tasks=self._calls,
             open_span=partial(self._open_span, assign.call),
             queue_frames=settings.stt_queue_frames,
+            tenant=assign.tenant,
             resumption=resumption,
         )
 

@@ -63,6 +63,7 @@ class HeldCall:
         tasks: TaskOwner,
         open_span: OpenSpan,
         queue_frames: int,
+        tenant: str = "",
         resumption: Resumption | None = None,
     ) -> None:
         self._recognition = recognition
@@ -72,6 +73,7 @@ class HeldCall:
         self._tasks = tasks
         self._open_span = open_span
         self._queue_frames = queue_frames
+        self._tenant = tenant
         self._frames: deque[Frame] = deque()
         self._decodes: dict[int, asyncio.Task[None]] = {}
         self._trace: str | None = None
@@ -161,7 +163,7 @@ class HeldCall:
             else:
                 with self._open_span(decode.turn) as self._trace:
                     understood = await self._chain.write_down(
-                        decode.segment, self._engines, self._engine_failed
+                        decode.segment, self._engines, self._engine_failed, self._tenant
                     )
         finally:
             self._decodes.pop(decode.id, None)
