@@ -11,7 +11,15 @@ from contracts import messages as m
 from contracts.channel import Channel, Plane
 from contracts.frames import Frame
 from contracts.messages.base import Message
-from contracts.streams import ALERTS, ASSISTANTS_BUCKET, CALLS, CALLS_BUCKET
+from contracts.streams import (
+    ALERTS,
+    ASSISTANTS_BUCKET,
+    CALLS,
+    CALLS_BUCKET,
+    LEASE_KEY,
+    LEASES_BUCKET,
+    TERM_KEY,
+)
 
 M = TypeVar("M", bound=Message)
 
@@ -282,6 +290,26 @@ ACTIVE_CALL: Final = Channel(
     ("session",),
     ("session",),
     "A call that holds a slot, with its assignments and epoch.",
+)
+SESSION_LEASE: Final = Channel(
+    "session.lease",
+    f"$KV.{LEASES_BUCKET.name}.{LEASE_KEY}",
+    m.LeaderLease,
+    Plane.KV,
+    f"bucket {LEASES_BUCKET.name}, the newest",
+    ("session",),
+    ("session",),
+    "Which session process leads; written anew while it does.",
+)
+SESSION_TERM: Final = Channel(
+    "session.term",
+    f"$KV.{CALLS_BUCKET.name}.{TERM_KEY}",
+    m.LeaderTerm,
+    Plane.KV,
+    f"bucket {CALLS_BUCKET.name}, the newest",
+    ("session",),
+    ("session",),
+    "Whose term it is: a leader of an older one can write no call record.",
 )
 
 CONFIGURATION_BROKEN: Final = Channel(

@@ -36,7 +36,7 @@ from contracts.telemetry import (
 from contracts.wire import call_in, channel_of, decode_event, every_event_of, every_eye_on, every_frame_to
 from runtime.clock import Clock
 from runtime.connection import Connection, taken_in
-from runtime.errors import BusUnavailable, MessageTooLarge, RequestTimeout
+from runtime.errors import BusUnavailable, MessageTooLarge, RequestTimeout, Unanswered
 from runtime.outbox import Outbox
 from runtime.tasks import TaskOwner
 from runtime.telemetry import Metrics
@@ -137,15 +137,17 @@ class Bus:
         cause: Event[Any] | None = None,
         epoch: int = 0,
         trace: str | None = None,
+        event_id: str | None = None,
     ) -> Event[MessageT]:
         """Stamp a body and publish it as an event of `ref`; returns once it is sent, not once stored.
 
+        `event_id` is for who might say the same twice, or two of whom might say it: it counts once.
         Sent again until the stream has it, also when NATS is away now. Raises MessageTooLarge.
         """
         channel = channel_of(body)
         now_us = self._clock.now_us()
         event = Event[MessageT](
-            id=uuid7(now_us // 1000, self._rng),
+            id=event_id or uuid7(now_us // 1000, self._rng),
             v=body.version,
             at_us=now_us,
             tenant=ref.tenant,
@@ -329,10 +331,19 @@ class Bus:
         reply: type[ReplyT],
         answer: Callable[[RequestT], Awaitable[ReplyT]],
     ) -> Subscription:
-        """Answer requests, each in a task of its own; a TrunklineError becomes the reply's `error`."""
+        """Answer requests, each in a task of its own; a TrunklineError becomes the reply's `error`.
+
+        Who raises Unanswered leaves the request to somebody else.
+        """
 
         async def reply_to(msg: Msg) -> None:
-            result = await answer_request(msg.data, model, reply, answer, reject=self.reject, where=subject)
+            try:
+                result = await answer_request(
+                    msg.data, model, reply, answer, reject=self.reject, where=subject
+                )
+            except Unanswered as error:
+                log.info("left unanswered on %s: %s", subject, error)
+                return
             try:
                 await msg.respond(result)
             except nats.errors.Error as error:
@@ -361,6 +372,8 @@ async def answer_request(
     """Parse, answer, encode: a requester gets a reply whatever happens here."""
     try:
         result = await answer(parse(model, data))
+    except Unanswered:
+        raise
     except TrunklineError as error:
         reject(where, error)
         result = reply(error=WireError.of(error))

@@ -74,7 +74,11 @@ def replacement(story: Story) -> None:
 def questions_of_people(story: Story) -> None:
     """What the command line asks."""
     story.say(ch.SESSION_ACTIVE, m.ListActiveCalls(tenant=CALL.tenant), "Who is on the phone?")
-    story.answer(m.ActiveCalls(calls=(ACTIVE_CALL,)), "One call.")
+    counts = m.CallCounts(
+        tenants={CALL.tenant: m.Occupancy(held=1, limit=10, inbound_reserve=2)},
+        numbers={ACTIVE_CALL.number: m.Occupancy(held=1, limit=2)},
+    )
+    story.answer(m.ActiveCalls(calls=(ACTIVE_CALL,), counts=counts), "One call, of two at most.")
     story.say(
         ch.ANALYTICS_QUERY,
         m.SqlQuery(sql="SELECT reason, count() FROM calls GROUP BY reason", max_rows=100),
