@@ -122,7 +122,7 @@ async def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        options = Options(home=home, port=0, spread=True, local_llm=False)
+        options = Options(home=home, port=0, spread=True, local_llm=False, open_loopback=True)
         async with LocalPlatform(options) as platform:
             await asyncio.sleep(SETTLES_S)
             pids = {one.name: one.pid for one in platform.state.processes}

@@ -42,7 +42,7 @@ def _record(
 
 def _router(method: str, request: type[M], reply: type[m.Reply], summary: str) -> Channel[M]:
     """A row of what router offers to those who speak for people."""
-    name, askers = f"router.{method}", ("gateway", "trunkline")
+    name, askers = f"router.{method}", ("rest", "trunkline")
     return Channel(name, f"rpc.{name}", request, Plane.RPC, _NONE, askers, ("router",), summary, reply)
 
 
@@ -215,7 +215,7 @@ SESSION_OPEN: Final = Channel(
     m.OpenCall,
     Plane.RPC,
     _NONE,
-    ("gateway",),
+    ("gateway", "rest"),
     ("session",),
     "May this call be answered, and by whom?",
     m.OpenCallReply,
@@ -226,7 +226,7 @@ SESSION_ACTIVE: Final = Channel(
     m.ListActiveCalls,
     Plane.RPC,
     _NONE,
-    ("trunkline",),
+    ("gateway", "rest", "trunkline"),
     ("session",),
     "Which calls hold slots now?",
     m.ActiveCalls,

@@ -69,6 +69,9 @@ CALLS_ENDED: Final = Metric("calls_ended", Kind.COUNTER, "1", ("reason",), "Call
 LEGS_REFUSED: Final = Metric(
     "legs_refused", Kind.COUNTER, "1", ("code",), "Sockets closed for what they sent."
 )
+WEBHOOKS: Final = Metric(
+    "webhooks", Kind.COUNTER, "1", ("carrier", "result"), "What a carrier's webhooks were answered."
+)
 STAGE_SECONDS: Final = Metric(
     "stage", Kind.HISTOGRAM, "s", ("stage", "engine"), "Time an engine took, by stage."
 )

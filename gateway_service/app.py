@@ -6,7 +6,9 @@ import asyncio
 from typing import Final
 
 from contracts.messages import EndReason
+from gateway_service.entrance import Entrance
 from gateway_service.handlers import Desk
+from gateway_service.keyring import keyring_of
 from gateway_service.media.server import MEDIA_PATHS, listen
 from gateway_service.pacer import Pacer
 from gateway_service.playout import Pace
@@ -70,7 +72,10 @@ def build(settings: Settings, context: Context) -> GatewayApp:
         mark_grace_us=settings.gateway_mark_grace_ms * 1000,
         starved_after_us=settings.gateway_starved_after_ms * 1000,
     )
-    return GatewayApp(settings, context, Desk(settings, context, pace))
+    entrance = Entrance(
+        keyring_of(settings), settings.gateway_open_loopback, settings.gateway_token_returns_s
+    )
+    return GatewayApp(settings, context, Desk(settings, context, pace, entrance))
 
 
 SERVICE = Service("gateway", Settings, build)

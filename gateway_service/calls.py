@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
-from contracts.frames import Frame
+from contracts.frames import FRAME_MS, Frame
 from contracts.identities import CallRef
 from contracts.messages import (
     CallEnded,
@@ -30,6 +30,7 @@ from contracts.messages import (
 )
 from gateway_service.call_states import OVER, State, Step, after
 from gateway_service.errors import GatewayError, OutOfOrder
+from gateway_service.history import History
 from gateway_service.playout import CODEC, RATE_HZ, Pace, Playout
 from gateway_service.ports import DigitPressed, FrameMeter, HungUp, LegStarted, MarkPlayed, MediaLeg
 
@@ -39,7 +40,10 @@ _EARLY_DIGITS: Final = 32
 
 
 class Call:
-    """A caller's leg and the conversation on it. `call_id` is a UUIDv7; times are the gateway's clock."""
+    """A caller's leg and the conversation on it. Times are the gateway's clock.
+
+    `call_id`, a UUIDv7, holds until the leg's token or the session says which call it is.
+    """
 
     def __init__(
         self, call_id: str, process: str, leg: MediaLeg, meter: FrameMeter, pace: Pace, *, kept_frames: int
@@ -90,6 +94,7 @@ class Call:
         """The leg says who calls: what to ask the session. Raises OutOfOrder for a second start."""
         self.state = after(self.state, Step.START)
         self._start = start
+        self.id = start.call or self.id
         return OpenCall(
             call=self.id,
             called=start.called,
@@ -104,6 +109,7 @@ class Call:
         assert reply.number
         assert reply.assistant
         assert self._start
+        self.id = reply.call or self.id
         self.ref = CallRef(reply.tenant, self.id)
         if self.over:
             return [self._unsaid] if self._unsaid else []
@@ -112,6 +118,9 @@ class Call:
         self._playout = Playout(self._pace, reply.epoch)
         self._barge_in = reply.assistant.barge_in
         self._heard_us = now_us
+        early = [DtmfReceived(digit_pii=one.digit) for one in self._early]
+        if reply.resumed:
+            return [*early]
         started = CallStarted(
             called=reply.number,
             caller=self._start.caller,
@@ -121,7 +130,19 @@ class Call:
             assistant=reply.assistant.id,
             language=reply.assistant.language,
         )
-        return [started, *(DtmfReceived(digit_pii=early.digit) for early in self._early)]
+        return [started, *early]
+
+    def go_on(self, past: History, now_us: int) -> list[Message]:
+        """Be the returned leg of a call whose gateway was lost: take up where that one was.
+
+        Frames are numbered by the time since the call began, so that those of the outage are missing ones.
+        """
+        if past.started_us:
+            self._sequence = max(0, now_us - past.started_us) // (FRAME_MS * 1000)
+        if past.last_playout is not None:
+            self._last_ended = past.last_playout
+            self._playout.go_on_after(past.last_playout.reply)
+        return [body for event in past.heard for body in self.on_event(event, now_us)]
 
     # -- from the caller -----------------------------------------------------------------------------
 

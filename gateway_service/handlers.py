@@ -15,6 +15,7 @@ from contracts.channels import (
     HANG_UP,
     HEARTBEAT,
     REPLY_COMPLETED,
+    SESSION_ACTIVE,
     SESSION_OPEN,
     SPEECH_STARTED,
     TURN_ENDED,
@@ -23,11 +24,13 @@ from contracts.errors import TrunklineError
 from contracts.frames import FRAME_MS, Frame
 from contracts.identities import CallRef, uuid7
 from contracts.messages import (
+    ActiveCalls,
     CommandReply,
     EndReason,
     Event,
     HangUp,
     Heartbeat,
+    ListActiveCalls,
     Message,
     OpenCall,
     OpenCallReply,
@@ -43,19 +46,24 @@ from contracts.telemetry import (
     STALE_EPOCH,
     Span,
 )
+from gateway_service.call_states import State
 from gateway_service.calls import Call
 from gateway_service.dispatch import Dispatch, Saying
+from gateway_service.entrance import Entrance
 from gateway_service.errors import (
+    AlreadyAttached,
     CallRefused,
     Draining,
     GatewayError,
     GatewayFull,
     InternalFault,
     SessionUnavailable,
+    TokenRefused,
     UnknownCall,
 )
+from gateway_service.history import History, read_history
 from gateway_service.playout import Pace
-from gateway_service.ports import CallerSide, LegStarted, MediaLeg, Signal
+from gateway_service.ports import CallerSide, LegOffered, LegStarted, MediaLeg, Signal
 from gateway_service.settings import Settings
 from runtime.errors import RequestTimeout
 from runtime.process import Context
@@ -99,6 +107,7 @@ class Line:
 
     def __init__(self, call: Call, desk: Desk) -> None:
         self.call = call
+        self.seat = call.id
         self._desk = desk
         self._clock = desk.context.clock
         self._dispatch = desk.dispatch
@@ -106,6 +115,7 @@ class Line:
         self._recent = RecentIds()
         self._subscriptions: list[Subscription] = []
         self._trace: str | None = None
+        self._unheard: list[Event[Any]] = []
 
     # -- from the leg --------------------------------------------------------------------------------
 
@@ -118,8 +128,8 @@ class Line:
     def tell(self, signal: Signal) -> None:
         """Something beside audio, or the fault for which the leg is to be ended."""
         match signal:
-            case LegStarted():
-                self._desk.context.tasks.spawn(self._open(self.call.begin(signal)), "open")
+            case LegOffered():
+                self._begin(self._desk.entrance.admit(signal, self._clock.now_us()))
             case GatewayError():
                 self.fail(signal)
             case _:
@@ -139,10 +149,18 @@ class Line:
 
     # -- opening -------------------------------------------------------------------------------------
 
-    async def _open(self, request: OpenCall) -> None:
+    def _begin(self, start: LegStarted) -> None:
+        if start.call is not None:
+            self._desk.seat(self, start.call)
+        request = self.call.begin(start)
+        self._desk.context.tasks.spawn(self._open(request, start), "open")
+
+    async def _open(self, request: OpenCall, start: LegStarted) -> None:
         """Ask the session; a fault in here ends this call and no other."""
         try:
             with self._desk.context.tracer.span(Span.CALL_OPEN) as self._trace:
+                if start.late:
+                    await self._check_goes_on(start)
                 await self._accept(await self._ask(request))
         except GatewayError as error:
             self.fail(error)
@@ -154,15 +172,25 @@ class Line:
         try:
             reply = await self._ask_until_answered(request)
         except TrunklineError as error:
-            log.warning("session.open failed: %s", error)
-            raise SessionUnavailable(
-                "nobody could say whether this call may be answered", mend="is session_service running?"
-            ) from error
+            raise _nobody_answered("session.open", error) from error
+        if reply.error is not None and reply.error.code is AlreadyAttached.code:
+            raise AlreadyAttached(reply.error.message, mend=reply.error.mend)
         if reply.error is not None:
             raise CallRefused(reply.error)
         if Role.STT not in reply.workers:
             raise SessionUnavailable("the session named no stt worker", mend="see session_service's log")
         return reply
+
+    async def _check_goes_on(self, start: LegStarted) -> None:
+        """Raise TokenRefused unless the call of an expired token is one that the session has."""
+        bus, timeout_s = self._desk.context.bus, self._desk.settings.gateway_open_timeout_s
+        wanted = ListActiveCalls(tenant=start.tenant, call=start.call)
+        try:
+            active = await bus.request(SESSION_ACTIVE, wanted, ActiveCalls, timeout_s=timeout_s)
+        except TrunklineError as error:
+            raise _nobody_answered("session.active", error) from error
+        if active.error is not None or not active.calls:
+            raise TokenRefused("the media token has expired", mend="call anew, with a new token")
 
     async def _ask_until_answered(self, request: OpenCall) -> OpenCallReply:
         """The session's answer; a question that was lost is asked again, and is one to the session."""
@@ -180,7 +208,8 @@ class Line:
 
     async def _accept(self, reply: OpenCallReply) -> None:
         """Hear the call's events first, then say that it has started: no answer to that may be missed."""
-        ref = CallRef(reply.tenant or "", self.call.id)
+        ref = CallRef(reply.tenant or "", reply.call or self.call.id)
+        self._desk.seat(self, ref.call)
         tokens = {"tenant": ref.tenant, "call": ref.call}
         self._audio_subject = CALLER_AUDIO.subject(process=reply.workers[Role.STT], **tokens)
         bus = self._desk.context.bus
@@ -188,11 +217,24 @@ class Line:
             self._subscriptions.append(await bus.on_events(ref, self.hear_event, _HEARD_EVENTS))
             answering = await bus.respond(HANG_UP.subject(**tokens), HangUp, CommandReply, self._hang_up)
             self._subscriptions.append(answering)
+        past = await self._past_of(ref) if reply.resumed else None
         self.publish(self.call.accept(reply, self._clock.now_us()))
+        if past is not None:
+            self.publish(self.call.go_on(past, self._clock.now_us()))
         for frame in self.call.kept():
             self._dispatch.frame(self._audio_subject, frame)
+        for event in self._unheard:
+            await self.hear_event(event)
         if self.call.ended:  # while we were subscribing
             await self._leave()
+
+    async def _past_of(self, ref: CallRef) -> History:
+        """What the lost gateway knew. Without it the call still goes on: its next turn and reply say most."""
+        try:
+            return await read_history(self._desk.context.bus.jetstream, ref)
+        except TrunklineError as error:
+            log.error("call %s goes on without its history: %s", ref.call, error)
+            return History()
 
     async def _leave(self) -> None:
         """Hear no more of the call. Never from a subscription's own callback: it would cancel itself."""
@@ -229,6 +271,9 @@ class Line:
 
     async def hear_event(self, event: Event[Any]) -> None:
         """An event of this call, as another service said it."""
+        if self.call.state is State.OPENING:
+            self._unheard.append(event)
+            return
         if not self._recent.is_new(event.id):
             return
         if 0 < event.epoch < self.call.epoch:
@@ -251,11 +296,19 @@ class Line:
             self._dispatch.event(Saying(self.call.ref, body, cause, None if cause else self._trace))
 
 
+def _nobody_answered(what: str, error: TrunklineError) -> SessionUnavailable:
+    log.warning("%s failed: %s", what, error)
+    return SessionUnavailable(
+        "nobody could say whether this call may be answered", mend="is session_service running?"
+    )
+
+
 class Desk:
     """Every call of this process: where legs connect, and where the bus's frames find theirs."""
 
-    def __init__(self, settings: Settings, context: Context, pace: Pace) -> None:
+    def __init__(self, settings: Settings, context: Context, pace: Pace, entrance: Entrance) -> None:
         self.settings = settings
+        self.entrance = entrance
         self.context = context
         self.meter = Meter(context.metrics)
         self.dispatch = Dispatch(context.bus, settings.gateway_bus_queue_frames, self.meter.dropped)
@@ -303,9 +356,21 @@ class Desk:
         self._refused.add(error.counted_as)
         log.info("leg refused: %s", error)
 
+    def seat(self, line: Line, call_id: str) -> None:
+        """The leg on this line is that of `call_id`; raises AlreadyAttached while another here is."""
+        held = self._lines.get(call_id)
+        if held is not None and held is not line and not held.call.over:
+            raise AlreadyAttached(
+                "another leg has this call", mend="a media token is for one leg; ask for another"
+            )
+        self.forget(line)
+        self._lines[call_id] = line
+        line.seat = call_id
+
     def forget(self, line: Line) -> None:
         """The leg of this call is gone."""
-        self._lines.pop(line.call.id, None)
+        if self._lines.get(line.seat) is line:
+            del self._lines[line.seat]
 
     async def catch_up(self) -> None:
         """The bus is back: look in the stream for what it did not carry meanwhile."""

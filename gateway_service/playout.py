@@ -83,6 +83,10 @@ class Playout:
         self._queue.append(frame)
         return None
 
+    def go_on_after(self, reply: int) -> None:
+        """Another gateway saw replies up to this one end."""
+        self._over = max(self._over, reply)
+
     def complete(self, reply: int, outcome: Outcome, sentences: int, now_us: int) -> bool:
         """The reply's text is complete. A cancelled one is cut, with all before it: True when the caller may
         hold audio that is to be cleared.

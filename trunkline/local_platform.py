@@ -30,6 +30,7 @@ from trunkline.workers import require_workers, seats
 
 EXAMPLES: Final = Path(__file__).resolve().parent.parent / "examples"
 TENANTS: Final = EXAMPLES / "tenants.yaml"
+_OPEN_LOOPBACK: Final = {"TRUNKLINE_GATEWAY_OPEN_LOOPBACK": "true"}
 _ORPHANS_LEAVE_WITHIN_S: Final = 10.0
 _BETWEEN_RESTARTS_S: Final = 1.5  # more than a heartbeat, so that the session has heard of it
 
@@ -39,7 +40,7 @@ class Options:
     """What a user may choose. A port of 0 is any free one; an empty voice is what the tenants file says.
 
     `workers` is how many processes run a service, where that is not one; several gateways listen on
-    successive ports from `port` on.
+    successive ports from `port` on. `open_loopback`: callers of this machine need no media token.
     """
 
     home: Path
@@ -50,6 +51,7 @@ class Options:
     spread: bool = False
     workers: Mapping[str, int] = field(default_factory=dict)
     local_llm: bool = True
+    open_loopback: bool = False
 
 
 class LocalPlatform:
@@ -151,7 +153,7 @@ class LocalPlatform:
             home=self._home,
             tenants=tenants,
             ports=ports,
-            environment=dict(os.environ),
+            environment={**os.environ, **(_OPEN_LOOPBACK if options.open_loopback else {})},
             voice=options.voice,
             spread=options.spread,
             workers=workers,

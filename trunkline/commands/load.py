@@ -10,7 +10,8 @@ from typing import Annotated, Final
 import typer
 
 from runtime.clock import SystemClock
-from trunkline.commands.options import HOME, Home, writable_folder_of
+from trunkline.admittance import Admit, admittance
+from trunkline.commands.options import HOME, ApiKey, Home, RestUrl, writable_folder_of
 from trunkline.errors import BadOption, NotRunning
 from trunkline.interrupts import run_interruptible
 from trunkline.load.page import page
@@ -78,11 +79,15 @@ def load(
     allow_remote: Annotated[
         bool, typer.Option("--allow-remote", help="Load a gateway on another machine.")
     ] = False,
+    api_key: ApiKey = "",
+    rest_url: RestUrl = "",
     home: Home = HOME,
 ) -> None:
     """Place synthetic calls, watch the platform, and write one report as JSON and as a page."""
     thresholds = [parse_threshold(text) for text in require or []]
     media_url, pids = _where(home, url)
+    own = home if len(pids) > 1 else None
+    admit = admittance(api_key=api_key, rest_url=rest_url, home=own, clock=SystemClock())
     if not allow_remote:
         require_loopback(media_url)
     _require_files(calls)
@@ -98,7 +103,7 @@ def load(
         greeting=not at_once,
     )
     writable_folder_of(out, "--out")
-    raise typer.Exit(run_interruptible(lambda _: _run(plan, pids, thresholds, out)))
+    raise typer.Exit(run_interruptible(lambda _: _run(plan, pids, admit, thresholds, out)))
 
 
 def _where(home: Path, url: str) -> tuple[str, dict[str, int]]:
@@ -133,13 +138,15 @@ def _require_files(calls: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-async def _run(plan: LoadPlan, pids: dict[str, int], thresholds: list[Threshold], out: Path) -> int:
+async def _run(
+    plan: LoadPlan, pids: dict[str, int], admit: Admit, thresholds: list[Threshold], out: Path
+) -> int:
     console = plain_console()
     console.print(
         f"{plan.calls} calls to {plan.url}: {plan.script.name}, {plan.talk_s:g} s each", soft_wrap=True
     )
     with LoadView(console) as view:
-        run = LoadRun(plan, SystemClock(), random.Random(), pids=pids, progress=view.add)
+        run = LoadRun(plan, SystemClock(), random.Random(), pids=pids, admit=admit, progress=view.add)
         report = await run.run()
     leave(report, thresholds, out)
     show_report(console, report)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from runtime.clock import Clock
 from runtime.tasks import TaskOwner
+from trunkline.admittance import Admit, without_token
 from trunkline.caller import Connect, Dialling, new_carrier_call_id
 from trunkline.load.plan import LoadPlan, arrivals, whom
 from trunkline.load.processes import usages
@@ -36,6 +37,7 @@ class LoadRun:
         *,
         pids: Mapping[str, int],
         connect: Connect = connect_media,
+        admit: Admit = without_token,
         progress: Progress = lambda _: None,
     ) -> None:
         self._plan = plan
@@ -43,6 +45,7 @@ class LoadRun:
         self._rng = rng
         self._pids = pids
         self._connect = connect
+        self._admit = admit
         self._progress = progress
         self._zero_s = clock.monotonic_s()
         self._gate = Gate(plan.calls, clock)
@@ -97,6 +100,7 @@ class LoadRun:
             connect_in_phase(self._clock, phase, self._connect),
             may_begin,
             self._plan.greeting,
+            self._admit,
         )
         self._talkers.append(talker)
         record = await talker.talk()

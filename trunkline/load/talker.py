@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Final
 
 from runtime.clock import Clock
+from trunkline.admittance import Admit, without_token
 from trunkline.caller import Caller, Connect, Dialling, Said, Wire
 from trunkline.errors import CallFailed, CallRefused
 from trunkline.load.report import HEARD_OUT, CallRecord, Turn
@@ -50,13 +51,14 @@ class Talker:
     connect: Connect
     may_begin: Callable[[], Awaitable[float]]
     greeting: bool = True
+    admit: Admit = without_token
     up: bool = False
     spurts: int = 0
 
     async def talk(self) -> CallRecord:
         """Hold the call; what breaks it is in the record."""
         began_s = self.clock.monotonic_s() - self.zero_s
-        caller = Caller(self.dialling, self.clock, connect=self.connect, keep_audio=False)
+        caller = Caller(self.dialling, self.clock, connect=self.connect, keep_audio=False, admit=self.admit)
         try:
             async with caller:
                 self.up = True
