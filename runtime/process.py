@@ -167,7 +167,7 @@ class _Process:
         health.require("started", lambda: self._started and not self._stop.is_set())
         await bus.start()
         stack.push_async_callback(self._settle, bus)
-        await ensure_stream(bus.jetstream, CALLS)
+        await ensure_stream(bus.jetstream, CALLS, client.replicas)
         for service, loaded, process in self._services:
             rpc = RpcServer(loaded, service.name, bus.reject)
             context = Context(

@@ -40,8 +40,7 @@ class Options:
     """What a user may choose. A port of 0 is any free one; an empty voice is what the tenants file says.
 
     `workers` is how many processes run a service, where that is not one; several gateways listen on
-    successive ports from `port` on.
-    `open_loopback`: callers of this machine need no media token.
+    successive ports from `port` on. `open_loopback`: callers of this machine need no media token.
     """
 
     home: Path

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.errors import ContractError
 from contracts.permissions import permissions_of
-from trunkline.bus_users import BusUsers, authorization
+from trunkline.bus_users import BusUsers, accounts
 
 
 def test_a_user_is_the_same_whenever_it_is_asked_for() -> None:
@@ -49,8 +49,10 @@ def test_processes_that_run_the_same_are_users_of_their_own() -> None:
 
 def test_the_server_is_told_all_of_it() -> None:
     users = BusUsers()
-    told = json.loads(authorization([users.of("stt"), users.of("trunkline")]).removeprefix("authorization "))
-    stt, operator = told["users"]
+    told = accounts([users.of("stt"), users.of("trunkline")])
+    assert told.endswith("\nsystem_account: SYS\n")
+    ours = json.loads(told.removeprefix("accounts ").removesuffix("system_account: SYS\n"))["TRUNKLINE"]
+    stt, operator = ours["users"]
     may = users.of("stt").permissions
     assert (stt["user"], stt["password"]) == ("stt", users.of("stt").password)
     assert stt["permissions"]["publish"]["allow"] == list(may.publish)
