@@ -170,7 +170,7 @@ class Bucket(Generic[MessageT]):
             await self._bus.jetstream.publish(self._subject(key), headers=headers, msg_ttl=_MARKER_TTL_S)
 
     def _subject(self, key: str) -> str:
-        return f"$KV.{self._spec.name}.{key}"
+        return self._spec.subject(key)
 
     def _only_if(self, guard: Guard | None) -> dict[str, str] | None:
         if guard is None:
