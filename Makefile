@@ -39,11 +39,7 @@ bench: $(VENV)/.embedded $(VENV)/.project  ## measure the bus, then real calls
 	$(BIN)/python -m bench.bus $(ARGS)
 	$(BIN)/python -m bench.call_latency $(ARGS)
 
-<<<<<<< ours
-docs: $(VENV)/.embedded $(VENV)/.project  ## write the docs that follow from the channel table
-=======
 docs: $(VENV)/.embedded $(VENV)/.project  ## write the docs that follow from the channel table and from REST
->>>>>>> theirs
 	$(BIN)/python -m contracts.generate
 	$(BIN)/python -m gateway_service.rest.openapi
 
