@@ -19,11 +19,12 @@ from trunkline.nats_server import find_nats_server, write_config
 from trunkline.ports import LOOPBACK
 from trunkline.readiness import HttpOk, NatsGreets
 from trunkline.supervisor import ProcessSpec
-from trunkline.workers import Seat, seats
+from trunkline.workers import REST, Seat, package_of, seats
 
 NATS: Final = "nats"
 LOCAL_LLM: Final = "smollm2"
 LLM_URL_VARIABLE: Final = "TRUNKLINE_LLM_OPENAI_BASE_URL"
+_MEDIA_VARIABLE: Final = "TRUNKLINE_REST_MEDIA_URL"
 _DRAIN_VARIABLE: Final = "TRUNKLINE_DRAIN_TIMEOUT_S"
 _ONLY_FOR_ONE: Final = (  # two processes cannot share these
     "TRUNKLINE_PROCESS",
@@ -43,6 +44,7 @@ class Ports:
     nats: int
     nats_monitor: int
     local_llm: int
+    rest: int
     health: tuple[int, ...]
 
     @property
@@ -55,6 +57,11 @@ class Ports:
         """For callers that speak Twilio Media Streams: each gateway's."""
         return tuple(f"ws://{LOOPBACK}:{port}/media/twilio" for port in self.gateways)
 
+    @property
+    def rest_url(self) -> str:
+        """For programs that speak to REST."""
+        return f"http://{LOOPBACK}:{self.rest}"
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -62,7 +69,7 @@ class Plan:
 
     `voice` names the text-to-speech engine that is loaded before the first call; empty is its service's own.
     `workers` says of which services there are several processes; `spread` gives each light service a process
-    of its own. `environment` is what every child gets besides.
+    of its own; `rest` adds that of REST. `environment` is what every child gets besides.
     """
 
     home: Path
@@ -73,12 +80,13 @@ class Plan:
     spread: bool = False
     workers: Mapping[str, int] = field(default_factory=dict)
     local_llm: bool = True
+    rest: bool = False
     users: BusUsers = field(default_factory=BusUsers)
 
     @property
     def seats(self) -> tuple[Seat, ...]:
         """Every process that runs services."""
-        return seats(self.workers, spread=self.spread)
+        return seats(self.workers, spread=self.spread, rest=self.rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +128,7 @@ def _services(plan: Plan, shared: Mapping[str, str]) -> Iterator[Placed]:
     names = [seat.name for seat in plan.seats]
     for seat, health_port in zip(plan.seats, plan.ports.health, strict=False):
         alone = len(seat.services) == 1
-        module = (f"{seat.services[0]}_service",) if alone else ("trunkline.host", *seat.services)
+        module = (package_of(seat.services[0]),) if alone else ("trunkline.host", *seat.services)
         spec = ProcessSpec(
             seat.name,
             (sys.executable, "-m", *module),
@@ -188,6 +196,9 @@ def _own_environment(seat: Seat, plan: Plan) -> dict[str, str]:
     own = {**_user(seat, plan).environment, "TRUNKLINE_PROCESS": seat.process}
     if "gateway" in seat.services:
         own["TRUNKLINE_GATEWAY_PORT"] = str(plan.ports.gateways[seat.number - 1])
+    if REST in seat.services:
+        own["TRUNKLINE_REST_PORT"] = str(plan.ports.rest)
+        own[_MEDIA_VARIABLE] = plan.environment.get(_MEDIA_VARIABLE, plan.ports.media_urls[0])
     if "stt" in seat.services and "OMP_NUM_THREADS" not in plan.environment:
         own["OMP_NUM_THREADS"] = str(max(1, min(os.cpu_count() or 1, _MOST_THREADS) // seat.of))
     if "tts" in seat.services and plan.voice:

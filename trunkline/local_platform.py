@@ -40,7 +40,8 @@ class Options:
     """What a user may choose. A port of 0 is any free one; an empty voice is what the tenants file says.
 
     `workers` is how many processes run a service, where that is not one; several gateways listen on
-    successive ports from `port` on. `open_loopback`: callers of this machine need no media token.
+    successive ports from `port` on. `rest`: REST runs as well. `open_loopback`: callers of this machine need
+    no media token.
     """
 
     home: Path
@@ -52,6 +53,8 @@ class Options:
     workers: Mapping[str, int] = field(default_factory=dict)
     local_llm: bool = True
     open_loopback: bool = False
+    rest: bool = False
+    rest_port: int = 0
 
 
 class LocalPlatform:
@@ -145,7 +148,7 @@ class LocalPlatform:
     def _place(self) -> tuple[tuple[Placed, ...], Plan]:
         options = self._options
         workers = require_workers(options.workers)
-        ports = _ports(options, len(seats(workers, spread=options.spread)))
+        ports = _ports(options, len(seats(workers, spread=options.spread, rest=options.rest)))
         tenants = options.tenants.absolute()
         if options.voice:
             tenants = with_voice(tenants, _known_voice(options.voice), self._home)
@@ -157,6 +160,7 @@ class LocalPlatform:
             voice=options.voice,
             spread=options.spread,
             workers=workers,
+            rest=options.rest,
             local_llm=options.local_llm and LLM_URL_VARIABLE not in os.environ,
         )
         return compose(plan), plan
@@ -187,7 +191,7 @@ def _known_voice(voice: str) -> str:
 
 def _ports(options: Options, processes: int) -> Ports:
     gateways = options.workers.get("gateway", 1)
-    nats, monitor, local_llm, *free = free_ports(3 + gateways + processes)
+    nats, monitor, local_llm, rest, *free = free_ports(4 + gateways + processes)
     media = tuple(free[:gateways])
     if options.port:
         media = tuple(range(options.port, options.port + gateways))
@@ -195,7 +199,16 @@ def _ports(options: Options, processes: int) -> Ports:
             require_free(port, "--port", os.environ.get("TRUNKLINE_GATEWAY_HOST", LOOPBACK))
     if options.nats_port:
         require_free(options.nats_port, "--nats-port")
-    return Ports(media, options.nats_port or nats, monitor, local_llm, tuple(free[gateways:]))
+    if options.rest and options.rest_port:
+        require_free(options.rest_port, "--rest-port", os.environ.get("TRUNKLINE_REST_HOST", LOOPBACK))
+    return Ports(
+        gateways=media,
+        nats=options.nats_port or nats,
+        nats_monitor=monitor,
+        local_llm=local_llm,
+        rest=options.rest_port or rest,
+        health=tuple(free[gateways:]),
+    )
 
 
 def _describe(
@@ -210,6 +223,7 @@ def _describe(
         nats_password=plan.users.operator.password,
         media_url=plan.ports.media_urls[0],
         media_urls=plan.ports.media_urls,
+        rest_url=plan.ports.rest_url if plan.rest else "",
         control_port=control.port,
         control_secret=control.secret,
         tenants=plan.tenants,

@@ -8,10 +8,15 @@ from typing import Final
 
 from trunkline.errors import BadOption
 
+REST: Final = "rest"
 HEAVY: Final = ("gateway", "stt", "tts", "analytics")
 LIGHT: Final = ("router", "session", "llm")
 MOST_OF_ONE: Final = 32
-_ONE_ONLY: Final = {"analytics": "its embedded store belongs to one process at a time"}
+_ONE_ONLY: Final = {
+    "analytics": "its embedded store belongs to one process at a time",
+    REST: "it listens on one port",
+}
+_WITHIN: Final = {REST: "gateway_service.rest"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ def parse_workers(text: str) -> dict[str, int]:
 def require_workers(workers: Mapping[str, int]) -> dict[str, int]:
     """The same, or BadOption for a service that there is not or that cannot run so often."""
     for service, count in workers.items():
-        if service not in (*HEAVY, *LIGHT):
+        if service not in (*HEAVY, REST, *LIGHT):
             known = " ".join((*HEAVY, *LIGHT))
             raise BadOption(f"--workers names {service!r}, which is no service", mend=f"use any of {known}")
         if not 1 <= count <= MOST_OF_ONE:
@@ -62,11 +67,18 @@ def require_workers(workers: Mapping[str, int]) -> dict[str, int]:
     return dict(workers)
 
 
-def seats(workers: Mapping[str, int], *, spread: bool) -> tuple[Seat, ...]:
+def package_of(service: str) -> str:
+    """Where the code of a service lies."""
+    return _WITHIN.get(service, f"{service}_service")
+
+
+def seats(workers: Mapping[str, int], *, spread: bool, rest: bool = False) -> tuple[Seat, ...]:
     """Every process. Light services share one, but with `spread`, and but for those that have several."""
     apart = tuple(name for name in LIGHT if spread or workers.get(name, 1) > 1)
     together = tuple(name for name in LIGHT if name not in apart)
-    groups = [(name,) for name in (*HEAVY, *apart)] + ([together] if together else [])
+    groups = [(name,) for name in (*HEAVY, *((REST,) if rest else ()), *apart)] + (
+        [together] if together else []
+    )
     counts = [workers.get(group[0], 1) if len(group) == 1 else 1 for group in groups]
     return tuple(
         Seat(group, number, count)

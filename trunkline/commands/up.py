@@ -31,6 +31,19 @@ def up(
     nats_port: Annotated[
         int, typer.Option("--nats-port", min=0, max=65_535, help="Where the bus listens; 0: any free one.")
     ] = 0,
+    rest: Annotated[
+        bool, typer.Option("--rest/--no-rest", help="Serve REST and the carrier's webhooks, too.")
+    ] = True,
+    rest_port: Annotated[
+        int,
+        typer.Option(
+            "--rest-port",
+            envvar="TRUNKLINE_REST_PORT",
+            min=0,
+            max=65_535,
+            help="Where REST listens; 0: any free one.",
+        ),
+    ] = 8081,
     tenants: Tenants = TENANTS,
     voice: VoiceEngine = "",
     spread: Spread = False,
@@ -46,6 +59,8 @@ def up(
         voice=voice,
         spread=spread,
         workers=parse_workers(workers),
+        rest=rest,
+        rest_port=rest_port,
         local_llm=local_llm,
     )
     status = run_interruptible(lambda interrupts: _run(options, interrupts))

@@ -14,7 +14,7 @@ from trunkline.host import load_service
 from trunkline.readiness import HttpOk, NatsGreets
 from trunkline.workers import LIGHT
 
-PORTS = Ports(gateways=(1, 9), nats=2, nats_monitor=3, local_llm=4, health=tuple(range(11, 31)))
+PORTS = Ports(gateways=(1, 9), nats=2, nats_monitor=3, local_llm=4, rest=5, health=tuple(range(11, 31)))
 
 
 def composed(home: Path, **changes: object) -> dict[str, Placed]:
@@ -63,10 +63,10 @@ def test_every_service_is_told_where_everything_is(tmp_path: Path) -> None:
 
 
 def test_every_setting_it_sets_is_one_of_its_service(tmp_path: Path) -> None:
-    table = composed(tmp_path, voice="kokoro", spread=True)
+    table = composed(tmp_path, voice="kokoro", spread=True, rest=True)
     known = {
         f"TRUNKLINE_{field.upper()}"
-        for name in ("gateway", "session", "router", "stt", "llm", "tts", "analytics")
+        for name in ("gateway", "rest", "session", "router", "stt", "llm", "tts", "analytics")
         for field in load_service(name).settings.model_fields
     }
     told = {name for placed in table.values() for name in placed.spec.env if name.startswith("TRUNKLINE_")}
@@ -169,6 +169,18 @@ def test_several_of_a_service_are_told_apart(tmp_path: Path) -> None:
     ]
     passwords = {one.spec.env["TRUNKLINE_NATS_PASSWORD"] for one in table.values() if one.health_port}
     assert len(passwords) == 9
+
+
+def test_rest_is_a_process_of_its_own_that_knows_where_calls_come_in(tmp_path: Path) -> None:
+    assert "rest" not in composed(tmp_path)
+    rest = composed(tmp_path, rest=True)["rest"].spec
+    assert rest.argv == (sys.executable, "-m", "gateway_service.rest")
+    assert rest.env["TRUNKLINE_REST_PORT"] == "5"
+    assert rest.env["TRUNKLINE_REST_MEDIA_URL"] == "ws://127.0.0.1:1/media/twilio"
+    assert rest.env["TRUNKLINE_NATS_USER"] == "rest"
+    public = {"TRUNKLINE_REST_MEDIA_URL": "wss://voice.example/media/twilio"}
+    told = composed(tmp_path, rest=True, environment=public)["rest"].spec.env
+    assert told["TRUNKLINE_REST_MEDIA_URL"] == public["TRUNKLINE_REST_MEDIA_URL"]
 
 
 def test_every_gateway_goes_before_every_worker(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ def test_the_option_is_a_list_of_services_with_numbers() -> None:
         ("stt=2,stt=3", "--workers names stt twice"),
         ("stt=0", r"--workers stt=0 is out of range \(use 1 to 32\)"),
         ("stt=33", "--workers stt=33 is out of range"),
+        ("rest=2", "rest runs in one process: it listens on one port"),
         ("analytics=2", r"analytics runs in one process: its embedded store .* \(leave analytics out\)"),
     ],
 )
