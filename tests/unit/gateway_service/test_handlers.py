@@ -314,9 +314,10 @@ async def test_what_the_session_refuses_is_closed_with_its_reason(stand, status,
 
 
 async def test_without_a_session_nobody_is_answered(nats_url):
-    async with gateway_stand(
-        nats_url, session=False, gateway_open_patience_s=0.5
-    ) as stand, Caller.at(stand.app.url) as caller:
+    async with (
+        gateway_stand(nats_url, session=False, gateway_open_patience_s=0.5) as stand,
+        Caller.at(stand.app.url) as caller,
+    ):
         await caller.begin()
         code, reason = await caller.closed()
         assert code == 4503
