@@ -174,6 +174,7 @@ class Race:
         reply = await self._ask(request)
         if reply.error is not None:
             self.outcome.refused[reply.error.code.value] += 1
+            await asyncio.sleep(self._rng.expovariate(1 / _HOLD_S))
             return
         self._answered.set()
         self.outcome.accepted[request.call] = (number, direction)
@@ -198,7 +199,7 @@ class Race:
 
 
 async def race(url: str, total: int, kills: int) -> Outcome:
-    """`total` admissions, in the midst of which so many leaders are killed, each followed by a standby."""
+    """`total` admissions, in the midst of which so many leaders are killed; as many stand by."""
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(open_bus(url, "race"))
         workers = await stack.enter_async_context(open_bus(url, "workers"))
@@ -206,13 +207,13 @@ async def race(url: str, total: int, kills: int) -> Outcome:
         stack.push_async_callback(tasks.close)
         await publish_numbers(bus, NUMBERS)
         await staff(workers, tasks, capacity=1000)
-        sessions = [await SessionProcess.start(url, **SETTINGS) for _ in range(2)]
+        sessions = [await SessionProcess.start(url, **SETTINGS) for _ in range(kills + 1)]
         contest = Race(bus, total)
         began = time.monotonic()
         running = tasks.spawn(contest.run(), "callers")
         for number in range(kills):
             await contest.asked((number + 1) / (kills + 1))
-            sessions = await _kill_the_leader(url, sessions, contest)
+            await _kill_the_leader(sessions, contest)
         await running
         outcome = contest.outcome
         outcome.took_s = time.monotonic() - began
@@ -225,14 +226,14 @@ async def race(url: str, total: int, kills: int) -> Outcome:
         return outcome
 
 
-async def _kill_the_leader(url: str, sessions: list[SessionProcess], contest: Race) -> list[SessionProcess]:
-    """Kill who leads, time until a call is accepted again, and put a new standby beside the new leader."""
-    leader, standby = sorted(sessions, key=lambda session: not session.leads)
+async def _kill_the_leader(sessions: list[SessionProcess], contest: Race) -> None:
+    """Kill who leads, and time until a call is accepted again."""
+    (leader,) = (session for session in sessions if session.leads)
+    sessions.remove(leader)
     await leader.kill()
     began = time.monotonic()
     await asyncio.wait_for(contest.accepts(), _PATIENCE_S)
     contest.outcome.gaps_s.append(time.monotonic() - began)
-    return [standby, await SessionProcess.start(url, **SETTINGS)]
 
 
 async def _look_what_is_left(bus: Bus, outcome: Outcome) -> None:
