@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import nats.errors
@@ -48,6 +49,7 @@ _REMEMBERED_RELEASES = 1024
 _READ_AT_ONCE = 16
 _BORDER_TRIES = 6
 _BORDER_WAIT_S = 0.04
+_STORED_WITHIN_S = 0.3
 _OVERDUE_BEATS = 3
 
 
@@ -212,6 +214,8 @@ class Worker:
             history = await self._learn(ref, held, assign) if assign.resumed and begins else ()
             await self._holder.take(assign, history)
             held.taken = assign.epoch
+            if assign.resumed and begins:
+                self._tasks.spawn(self._look_again(ref, held), "look again")
         except BaseException:
             await self._let_go(ref, held)
             raise
@@ -226,6 +230,11 @@ class Worker:
             if isinstance(event.body, CallEnded) or self._is_replaced_by(event, held):
                 raise CallReleased(f"call {ref.call} has gone on without epoch {assign.epoch}")
         return history
+
+    async def _look_again(self, ref: CallRef, held: _Held) -> None:
+        """The stream stores a little later than others hear: now it has what was said before we listened."""
+        await self._clock.sleep(_STORED_WITHIN_S)
+        await self._bus.until_done(partial(self._catch_up_with, ref, held))
 
     async def _record(self, ref: CallRef, epoch: int) -> tuple[Event[Any], ...]:
         """The record, with the border of `epoch` in it, which the session said just before it assigned."""

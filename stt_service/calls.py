@@ -103,6 +103,7 @@ class HeldCall:
 
     def starve(self, ms: int) -> None:
         """No frame has come for this long."""
+        self._hear_waiting()
         self._recognition.starve(ms)
 
     def renumber(self) -> None:
