@@ -2,7 +2,8 @@
 
 Each tenant has a clock that runs with what it was given, divided by its weight; who is furthest behind goes
 next. A tenant that asks for ten times its share waits for itself, and one that asks for little hardly waits.
-A tenant that was away does not save up: it begins where the others are now.
+A tenant that was away saves up a little, its `credit`, so that a burst of one who asks for less than its
+share does not wait behind one who always asks; beyond that it begins where the others are now.
 
 `Shares` keeps the clocks, `FairQueue` orders work by them, `FairGate` runs it. Costs are in seconds of the
 engine; what is charged on the way in is a guess, and is put right when the work is done.
@@ -24,6 +25,9 @@ Item = TypeVar("Item")
 Weight = Callable[[str], float]
 """A tenant's share beside the others': 2 gets twice what 1 gets, while both want more than there is."""
 
+CREDIT_S: Final = 1.0
+"""Of an engine's time, saved up by who asks for less than its share."""
+
 _SWEEP_AT: Final = 1024
 _LEARNING: Final = 0.2
 
@@ -36,14 +40,15 @@ def alike(_tenant: str) -> float:
 class Shares:
     """What each tenant was given, on the clocks that decide who is next."""
 
-    def __init__(self, weight: Weight = alike) -> None:
+    def __init__(self, weight: Weight = alike, credit: float = 0.0) -> None:
         self._weight = weight
+        self._credit = credit
         self._now = 0.0
         self._finish: dict[str, float] = {}
 
     def start_of(self, tenant: str) -> float:
         """Where this tenant's next work would begin; who has the least goes next."""
-        return max(self._now, self._finish.get(tenant, 0.0))
+        return max(self._now - self._credit, self._finish.get(tenant, 0.0))
 
     def charge(self, tenant: str, cost: float, start: float | None = None) -> None:
         """This tenant is given so much, from `start` on, or from where it stands."""
@@ -51,7 +56,7 @@ class Shares:
         self._now = max(self._now, begin)
         self._finish[tenant] = begin + cost / self._weight(tenant)
         if len(self._finish) > _SWEEP_AT:
-            self._finish = {who: end for who, end in self._finish.items() if end > self._now}
+            self._finish = {who: end for who, end in self._finish.items() if end > self._now - self._credit}
 
     def correct(self, tenant: str, difference: float) -> None:
         """It cost so much more, or less, than was charged."""
@@ -77,8 +82,8 @@ class Entry(Generic[Item]):
 class FairQueue(Generic[Item]):
     """Work of many tenants: fair between them, in order of arrival within each. Every step is O(log n)."""
 
-    def __init__(self, weight: Weight = alike) -> None:
-        self._shares = Shares(weight)
+    def __init__(self, weight: Weight = alike, credit: float = 0.0) -> None:
+        self._shares = Shares(weight, credit)
         self._lines: dict[str, deque[Entry[Item]]] = {}
         self._starts: dict[str, float] = {}  # of the first in each line
         self._heap: list[tuple[float, int, str]] = []
@@ -128,7 +133,7 @@ class FairQueue(Generic[Item]):
         """What this tenant's work cost beyond what was charged."""
         self._shares.correct(tenant, difference)
         if tenant in self._starts:
-            self._rank(tenant, max(0.0, self._starts[tenant] + difference))
+            self._rank(tenant, self._starts[tenant] + difference)
 
     def _settle(self, tenant: str) -> None:
         """Have the first of the line ranked, or the line gone."""
@@ -150,10 +155,12 @@ class FairQueue(Generic[Item]):
 class FairGate:
     """At most `slots` things at once, of many tenants, fairly."""
 
-    def __init__(self, slots: int, clock: Clock, weight: Weight = alike) -> None:
+    def __init__(
+        self, slots: int, clock: Clock, weight: Weight = alike, *, credit_s: float = CREDIT_S
+    ) -> None:
         self.slots = slots
         self._clock = clock
-        self._queue: FairQueue[asyncio.Future[None]] = FairQueue(weight)
+        self._queue: FairQueue[asyncio.Future[None]] = FairQueue(weight, credit_s)
         self._running = 0
         self._usual_s = 0.0
 

@@ -24,6 +24,7 @@ from stt_service.ports import Samples, Segment, Transcriber, Transcript, VoiceDe
 log = logging.getLogger(__name__)
 
 _LEARNING: Final = 0.2
+_CREDIT_S: Final = 20.0  # of speech, which takes an engine about a second
 _LEAST_S: Final = 0.1  # of speech: less of it takes an engine no less time
 
 
@@ -156,7 +157,7 @@ class DecodeBatcher:
         self._clock = clock
         self._batch_limit = batch_limit
         self._timeout_s = timeout_s
-        self._queue: FairQueue[_Waiting] = FairQueue()
+        self._queue: FairQueue[_Waiting] = FairQueue(credit=_CREDIT_S)
         self._queued = asyncio.Event()
         self._glance: _Waiting | None = None
         self._glanced = asyncio.Event()

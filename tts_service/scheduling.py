@@ -17,7 +17,7 @@ from enum import IntEnum
 from typing import Final
 
 from runtime.clock import Clock
-from runtime.fair_queue import Shares, Weight, alike
+from runtime.fair_queue import CREDIT_S, Shares, Weight, alike
 from runtime.room import RoomMeter
 from tts_service.ports import Due
 
@@ -57,7 +57,7 @@ class Turns:
         self._idle_slots = max(1, slots - 1)
         self._clock = clock
         self._meter = meter
-        self._shares = Shares(weight)
+        self._shares = Shares(weight, CREDIT_S)
         self._usual_s = 0.0
         self._running: set[_Waiting] = set()
         self._waiting: list[_Waiting] = []

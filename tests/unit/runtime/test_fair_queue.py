@@ -51,6 +51,19 @@ def test_who_was_away_does_not_save_up() -> None:
     assert Counter(entry.tenant for entry in _all(queue)[:4]) == {"steady": 2, "back": 2}
 
 
+def test_who_asks_for_little_saves_up_for_a_burst_and_no_more() -> None:
+    queue: FairQueue[int] = FairQueue(credit=3)
+    for number in range(20):
+        queue.push("steady", number)
+        queue.pop()
+    for number in range(8):
+        queue.push("steady", number)
+        queue.push("back", number)
+    came = "".join(entry.tenant[0] for entry in _all(queue))
+    assert came.startswith("bbbb")
+    assert sorted(came[4:10]) == ["b", "b", "b", "s", "s", "s"]
+
+
 def test_what_was_cancelled_never_comes_and_costs_nothing() -> None:
     queue: FairQueue[int] = FairQueue()
     first, *rest = [queue.push("one", number, cost=100) for number in range(3)]
