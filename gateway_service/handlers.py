@@ -15,7 +15,7 @@ from contracts.channels import (
     HANG_UP,
     HEARTBEAT,
     REPLY_COMPLETED,
-    SESSION_ACTIVE,
+    SESSION_CALLS,
     SESSION_OPEN,
     SPEECH_STARTED,
     TURN_ENDED,
@@ -24,13 +24,13 @@ from contracts.errors import TrunklineError
 from contracts.frames import FRAME_MS, Frame
 from contracts.identities import CallRef, uuid7
 from contracts.messages import (
-    ActiveCalls,
     CommandReply,
     EndReason,
     Event,
     HangUp,
     Heartbeat,
-    ListActiveCalls,
+    ListLiveCalls,
+    LiveCalls,
     Message,
     OpenCall,
     OpenCallReply,
@@ -184,12 +184,12 @@ class Line:
     async def _check_goes_on(self, start: LegStarted) -> None:
         """Raise TokenRefused unless the call of an expired token is one that the session has."""
         bus, timeout_s = self._desk.context.bus, self._desk.settings.gateway_open_timeout_s
-        wanted = ListActiveCalls(tenant=start.tenant, call=start.call)
+        wanted = ListLiveCalls(tenant=start.tenant, call=start.call)
         try:
-            active = await bus.request(SESSION_ACTIVE, wanted, ActiveCalls, timeout_s=timeout_s)
+            live = await bus.request(SESSION_CALLS, wanted, LiveCalls, timeout_s=timeout_s)
         except TrunklineError as error:
-            raise _nobody_answered("session.active", error) from error
-        if active.error is not None or not active.calls:
+            raise _nobody_answered("session.calls", error) from error
+        if live.error is not None or not live.items:
             raise TokenRefused("the media token has expired", mend="call anew, with a new token")
 
     async def _ask_until_answered(self, request: OpenCall) -> OpenCallReply:

@@ -5,12 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from contracts.channels import HEARTBEAT, LEG_ENDED, SESSION_ACTIVE, SESSION_OPEN
+from contracts.channels import (
+    HEARTBEAT,
+    LEG_ENDED,
+    SESSION_ACTIVE,
+    SESSION_CALLS,
+    SESSION_COUNTS,
+    SESSION_END,
+    SESSION_OPEN,
+)
 from contracts.errors import TrunklineError
 from contracts.messages import (
     ActiveCall,
     ActiveCalls,
+    CountedCalls,
+    EndCallReply,
     Heartbeat,
+    LiveCalls,
     NumberSnapshot,
     OpenCallReply,
 )
@@ -21,6 +32,7 @@ from runtime.storage import Bucket
 from session_service.admission import Admission
 from session_service.assigning import Assigner
 from session_service.handlers import BusChronicle, BusFloor, Handlers
+from session_service.inquiries import Inquiries
 from session_service.lifecycle import Lifecycle
 from session_service.roster import Roster
 from session_service.settings import Settings
@@ -72,6 +84,10 @@ class SessionApp:
         await self._meet(roster)
         context.rpc.serve(SESSION_OPEN, OpenCallReply, handlers.open)
         context.rpc.serve(SESSION_ACTIVE, ActiveCalls, handlers.active)
+        inquiries = Inquiries(lifecycle, self._admission)
+        context.rpc.serve(SESSION_CALLS, LiveCalls, inquiries.calls)
+        context.rpc.serve(SESSION_COUNTS, CountedCalls, inquiries.counts)
+        context.rpc.serve(SESSION_END, EndCallReply, inquiries.end)
 
     async def _meet(self, roster: Roster) -> None:
         """Hear some worker of every role, or as long as each of them takes to say that it lives.

@@ -12,6 +12,7 @@ TrunklineError
     │   ├── PlatformFull            503  every worker of some role is at its capacity (retryable)
     │   ├── NoWorker                503  no worker of some role lives, or none took the call (retryable)
     │   └── NotRecorded             503  its slot could not be written down (retryable)
+    ├── UnknownCall                 404  no such call of this tenant holds a slot
     ├── AnsweredWithError           a worker or gateway answered with an error of its own
     └── IllegalTransition           a call was told to do what its state does not allow
 """
@@ -32,6 +33,13 @@ class Refused(SessionError):
     """A call that is not answered; `status` is what its carrier is told."""
 
     status: ClassVar[int] = 503
+
+
+class UnknownCall(SessionError):
+    """No such call of this tenant holds a slot."""
+
+    code = ErrorCode.UNKNOWN_CALL
+    status = 404
 
 
 class UnknownNumber(Refused):

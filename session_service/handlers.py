@@ -128,14 +128,7 @@ class Handlers:
 
     async def active(self, request: ListActiveCalls) -> ActiveCalls:
         """rpc.session.active."""
-        calls = (
-            one
-            for one in self._lifecycle.active(request.tenant)
-            if request.number in (None, one.number)
-            and request.call in (None, one.call)
-            and request.carrier_call_id in (None, one.carrier_call_id)
-        )
-        return ActiveCalls(calls=tuple(calls))
+        return ActiveCalls(calls=tuple(self._lifecycle.active(request.tenant)))
 
     async def heartbeat(self, beat: Heartbeat) -> None:
         """A process lives; a gateway also says which callers are quiet."""
