@@ -95,7 +95,7 @@ CALL_DETACHED: Final = _record(
     "call.detached",
     m.CallDetached,
     ("session",),
-    ("stt", "llm", "tts"),
+    ("gateway", "stt", "llm", "tts"),
     "The call lost its gateway and waits for its leg.",
 )
 LEG_ENDED: Final = _record("leg.ended", m.LegEnded, ("gateway",), ("session",), "The leg is gone, and why.")

@@ -36,6 +36,8 @@ class Settings(TokenSettings):
     gateway_open_tries: Annotated[int, Field(ge=1)] = 2
     # What the caller says before the call is open is kept, up to this much.
     gateway_opening_audio_ms: Annotated[int, Field(ge=20)] = 3_000
+    # The newest audio of every caller, for a replacement of its stt worker to hear again; 8 kB a second.
+    gateway_kept_audio_s: Annotated[float, Field(ge=1)] = 12.0
     # Unsent audio of one caller who reads slowly, in the kernel and, once more, in the process.
     gateway_write_buffer_bytes: Annotated[int, Field(ge=4096)] = 32_768
     # Caller frames of all calls on their way to the bus.
@@ -50,3 +52,5 @@ class Settings(TokenSettings):
     gateway_starved_after_ms: Annotated[int, Field(ge=100)] = 5_000
     # A caller without media for this long is named in the heartbeat.
     gateway_quiet_after_ms: Annotated[int, Field(ge=100)] = 2_000
+    # When draining: how long a leg is waited for until nobody speaks, before it is closed all the same.
+    gateway_drain_patience_s: Annotated[float, Field(ge=0)] = 3.0

@@ -627,6 +627,7 @@ async def test_the_returned_leg_of_a_call_goes_on_where_the_lost_gateway_was(sta
         await stand.speak(ref, whole_reply(3, 100, epoch=4))
         assert await caller.closed() == (1000, "agent_hung_up")
         assert len(caller.sound) == 5
+        await stand.ended()
     ended = [body for body in stand.bodies(PlayoutEnded) if body.reply == 3]
     assert [body.outcome for body in ended] == [Outcome.DONE]
     assert len(stand.bodies(CallStarted)) == 1
@@ -702,7 +703,7 @@ async def test_what_is_said_while_the_call_is_being_opened_is_heard_afterwards(s
 
         await eventually(lambda: stand.app._desk._lines, "the leg")
         (line,) = stand.app._desk._lines.values()
-        line._past_of = slow_past
+        stand.app._desk.questions.past_of = slow_past
         await caller.begin()
         await asyncio.wait_for(reading.wait(), 5)
         body = CallEnded(reason=EndReason.COMMANDED, started_us=1, ended_us=2, duration_ms=1)
