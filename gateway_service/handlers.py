@@ -261,7 +261,7 @@ class Desk:
         self.context = context
         self.meter = Meter(context.metrics)
         self.dispatch = Dispatch(context.bus, settings.gateway_bus_queue_frames, self.meter.dropped)
-        self.questions = Questions(context.bus, settings)
+        self.questions = Questions(context.bus, settings, context.clock)
         self.rota = Rota()
         self.resending = Resending(self.dispatch)
         self.draining = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 from contracts.channels import SESSION_CALLS, SESSION_OPEN
 from contracts.errors import TrunklineError
@@ -13,17 +14,21 @@ from gateway_service.history import History, read_history
 from gateway_service.ports import LegStarted
 from gateway_service.settings import Settings
 from runtime.bus import Bus
+from runtime.clock import Clock
 from runtime.errors import RequestTimeout
 
 log = logging.getLogger(__name__)
+
+_ASK_AGAIN_S: Final = 0.1
 
 
 class Questions:
     """Asks the session, and the stream, for any call."""
 
-    def __init__(self, bus: Bus, settings: Settings) -> None:
+    def __init__(self, bus: Bus, settings: Settings, clock: Clock) -> None:
         self._bus = bus
         self._settings = settings
+        self._clock = clock
 
     async def may_open(self, request: OpenCall) -> OpenCallReply:
         """The session's yes; raises CallRefused, AlreadyAttached or SessionUnavailable."""
@@ -59,15 +64,19 @@ class Questions:
             return History()
 
     async def _ask_until_answered(self, request: OpenCall) -> OpenCallReply:
-        """The session's answer; a question that was lost is asked again, and is one to the session."""
-        tries, timeout_s = self._settings.gateway_open_tries, self._settings.gateway_open_timeout_s
+        """The session's answer; a question that was lost is asked again, and is one to the session.
+
+        While one session takes over from another nobody listens: that too is waited for.
+        """
+        timeout_s = self._settings.gateway_open_timeout_s
+        give_up_s = self._clock.monotonic_s() + self._settings.gateway_open_patience_s
         while True:
             try:
                 return await self._bus.request(SESSION_OPEN, request, OpenCallReply, timeout_s=timeout_s)
             except RequestTimeout:
-                tries -= 1
-                if not tries:
+                if self._clock.monotonic_s() >= give_up_s:
                     raise
+                await self._clock.sleep(_ASK_AGAIN_S)
 
 
 def _nobody_answered(what: str, error: TrunklineError) -> SessionUnavailable:

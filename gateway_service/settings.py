@@ -30,10 +30,11 @@ class Settings(TokenSettings):
     gateway_token_returns_s: Annotated[float, Field(ge=0)] = 14_400.0
 
     gateway_max_message_bytes: Annotated[int, Field(ge=1024, le=1_048_576)] = 65_536
-    # From the socket's opening to `start`; then for session.open to answer, in each of so many tries.
+    # From the socket's opening to `start`; then for session.open to answer, in each try and in all: long
+    # enough for another session to take over.
     gateway_start_timeout_s: Annotated[float, Field(gt=0)] = 10.0
-    gateway_open_timeout_s: Annotated[float, Field(gt=0)] = 3.0
-    gateway_open_tries: Annotated[int, Field(ge=1)] = 2
+    gateway_open_timeout_s: Annotated[float, Field(gt=0)] = 1.5
+    gateway_open_patience_s: Annotated[float, Field(gt=0)] = 6.0
     # What the caller says before the call is open is kept, up to this much.
     gateway_opening_audio_ms: Annotated[int, Field(ge=20)] = 3_000
     # The newest audio of every caller, for a replacement of its stt worker to hear again; 8 kB a second.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from contracts.messages import (
     ActiveCall,
-    CallCounts,
     CountCalls,
     CountedCalls,
     EndCall,
@@ -13,8 +14,6 @@ from contracts.messages import (
     ListLiveCalls,
     LiveCall,
     LiveCalls,
-    NumberSnapshot,
-    Occupancy,
 )
 from session_service.admission import Admission
 from session_service.errors import UnknownCall
@@ -24,12 +23,16 @@ from session_service.lifecycle import Lifecycle
 class Inquiries:
     """Answers from the table of active calls. Another tenant's than the one asked for are not there."""
 
-    def __init__(self, lifecycle: Lifecycle, admission: Admission) -> None:
+    def __init__(
+        self, lifecycle: Lifecycle, admission: Admission, leading: Callable[[], Awaitable[None]]
+    ) -> None:
         self._lifecycle = lifecycle
         self._admission = admission
+        self._leading = leading
 
     async def calls(self, asked: ListLiveCalls) -> LiveCalls:
         """rpc.session.calls."""
+        await self._leading()
         found = sorted(
             (call for call in self._lifecycle.active(asked.tenant) if _fits(call, asked)),
             key=lambda call: call.call,
@@ -40,36 +43,18 @@ class Inquiries:
 
     async def counts(self, asked: CountCalls) -> CountedCalls:
         """rpc.session.counts."""
-        held, every = self._admission.held, list(self._admission.numbers.values())
-        ours = [one for one in every if asked.tenant in (None, one.tenant)]
-        shown = [one for one in ours if asked.tenant is not None or held(number=one.number)]
-        platform = Occupancy(held=held(), limit=self._admission.max_calls or None)
-        return CountedCalls(
-            counts=CallCounts(
-                platform=platform if asked.tenant is None else None,
-                tenants={one.tenant: self._of_tenant(one) for one in ours},
-                numbers={one.number: self._of_number(one) for one in shown},
-            )
-        )
+        await self._leading()
+        return CountedCalls(counts=self._admission.counts(asked.tenant))
 
     async def end(self, asked: EndCall) -> EndCallReply:
         """rpc.session.end; raises UnknownCall."""
+        await self._leading()
         if all(call.call != asked.call for call in self._lifecycle.active(asked.tenant)):
             raise UnknownCall(
                 f"there is no active call {asked.call!r}", mend="it may be over; list the calls"
             )
         await self._lifecycle.force_end(asked.call, EndReason.COMMANDED)
         return EndCallReply()
-
-    def _of_tenant(self, number: NumberSnapshot) -> Occupancy:
-        return Occupancy(
-            held=self._admission.held(tenant=number.tenant),
-            limit=number.tenant_max_concurrent_calls,
-            inbound_reserve=number.tenant_inbound_reserve,
-        )
-
-    def _of_number(self, number: NumberSnapshot) -> Occupancy:
-        return Occupancy(held=self._admission.held(number=number.number), limit=number.max_concurrent_calls)
 
 
 def _fits(call: ActiveCall, asked: ListLiveCalls) -> bool:

@@ -91,7 +91,7 @@ def _where(home: Path, urls: list[str], nats: str) -> tuple[list[str], str | Non
         state = read_state(home)
     except NotRunning:
         return [_MEDIA_URL], nats or None, None
-    return [state.media_url], nats or state.bus_url, home
+    return list(state.media_urls or (state.media_url,)), nats or state.bus_url, home
 
 
 async def _run(plan: _Plan) -> int:

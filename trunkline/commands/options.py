@@ -53,6 +53,13 @@ Reattach = Annotated[
 Spread = Annotated[
     bool, typer.Option("--spread", help="A process of its own for router, session and llm, too.")
 ]
+Workers = Annotated[
+    str,
+    typer.Option(
+        "--workers",
+        help="Several processes of a service, such as stt=2,llm=2,gateway=2; they are named stt-1, stt-2, …",
+    ),
+]
 LocalLlm = Annotated[
     bool,
     typer.Option(

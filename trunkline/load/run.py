@@ -91,8 +91,9 @@ class LoadRun:
             offset_s = index * self._plan.script.period_s / self._plan.calls + phase * FRAME_S
             return await self._gate.wait() + offset_s
 
+        url, others = self._plan.dial(index)
         talker = Talker(
-            Dialling(self._plan.url, called, f"+1555{index:07d}", new_carrier_call_id(self._rng)),
+            Dialling(url, called, f"+1555{index:07d}", new_carrier_call_id(self._rng), others=others),
             self._plan.script,
             self._plan.talk_s,
             self._clock,

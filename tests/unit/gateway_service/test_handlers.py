@@ -319,12 +319,24 @@ async def test_what_the_session_refuses_is_closed_with_its_reason(stand, status,
 
 
 async def test_without_a_session_nobody_is_answered(nats_url):
-    async with gateway_stand(nats_url, session=False) as stand, Caller.at(stand.app.url) as caller:
+    async with (
+        gateway_stand(nats_url, session=False, gateway_open_patience_s=0.5) as stand,
+        Caller.at(stand.app.url) as caller,
+    ):
         await caller.begin()
         code, reason = await caller.closed()
         assert code == 4503
         assert "is session_service running?" in reason
         assert stand.refused() == {(ErrorCode.TIMEOUT,): 1}
+
+
+async def test_a_session_that_takes_over_a_little_later_answers(nats_url):
+    async with gateway_stand(nats_url, session=False) as stand, Caller.at(stand.app.url) as caller:
+        await caller.begin()
+        await asyncio.sleep(0.3)  # nobody listens: each try fails at once
+        await stand.open_session()
+        await eventually(lambda: stand.asked, "it is asked again")
+        assert len({request.call for request in stand.asked}) == 1
 
 
 async def test_a_question_that_was_lost_is_asked_again(nats_url):

@@ -6,7 +6,8 @@ from runtime.telemetry import Telemetry
 
 
 def test_frames_are_counted_and_stale_ones_twice():
-    metrics = Telemetry("gateway").metrics("gateway")
+    telemetry = Telemetry("gateway")
+    metrics = telemetry.metrics("gateway")
     meter = Meter(metrics)
     meter.came_in()
     meter.went_out()
@@ -15,4 +16,5 @@ def test_frames_are_counted_and_stale_ones_twice():
     counts = [
         metrics.counter(metric).total() for metric in (FRAMES_IN, FRAMES_OUT, FRAMES_DROPPED, STALE_EPOCH)
     ]
+    telemetry.close()
     assert counts == [1, 1, 2, 1]

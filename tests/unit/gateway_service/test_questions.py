@@ -30,7 +30,7 @@ async def asked(context, *replies):
         return waiting.pop(0)
 
     await context.bus.respond(SESSION_OPEN.subject(), OpenCall, OpenCallReply, answer)
-    return await Questions(context.bus, Settings(gateway_open_timeout_s=1)).may_open(REQUEST)
+    return await Questions(context.bus, Settings(gateway_open_timeout_s=1), context.clock).may_open(REQUEST)
 
 
 async def test_a_yes_is_handed_on(context):
@@ -52,4 +52,4 @@ async def test_a_yes_without_an_stt_worker_is_none(context):
 
 
 async def test_a_call_of_which_the_stream_knows_nothing_has_an_empty_history(context):
-    assert await Questions(context.bus, Settings()).past_of(CALL) == History()
+    assert await Questions(context.bus, Settings(), context.clock).past_of(CALL) == History()

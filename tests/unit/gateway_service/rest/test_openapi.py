@@ -60,9 +60,9 @@ def test_every_operation_tells_of_its_problems(name: str, operation: dict[str, A
 
 def test_what_is_open_to_everybody_is_few() -> None:
     assert {name for name, operation in OPERATIONS if "security" not in operation} == {
-        "POST /v1/token",
-        "POST /webhooks/twilio/voice",
         "POST /webhooks/twilio/status",
+        "POST /webhooks/twilio/voice",
+        "POST /v1/token",
         "GET /v1/health/live",
         "GET /v1/health/ready",
     }
