@@ -52,6 +52,7 @@ from gateway_service.errors import (
     UnknownCall,
 )
 from gateway_service.meter import Meter
+from gateway_service.pacer import Rota
 from gateway_service.playout import Pace
 from gateway_service.ports import CallerSide, LegOffered, LegStarted, MediaLeg, Signal
 from gateway_service.questions import Questions
@@ -172,13 +173,14 @@ class Line:
         """An agent frame."""
         self.publish(self.call.play(frame, self._clock.now_us()))
 
-    def tick(self) -> None:
-        """Send what is due of the agent's audio."""
+    def tick(self) -> bool:
+        """Send what is due of the agent's audio; whether there is more to come."""
         try:
             self.publish(self.call.tick(self._clock.now_us()))
         except Exception:
             log.exception("playing to call %s failed", self.call.id)
             self.fail(InternalFault("playing to this call failed", mend="see the gateway's log"))
+        return self.call.speaking and not self.call.over
 
     async def catch_up(self) -> None:
         """After a reconnection: what would have ended the call, or is to end it after a reply, or says who
@@ -241,11 +243,13 @@ class Line:
         self.publish(self.call.drain(self._clock.now_us()))
 
     def publish(self, bodies: list[Message], cause: Event[Any] | None = None) -> None:
-        """Publish what the core said, in order."""
+        """Publish what the core said, in order; from here on the call is paced if it has audio to send."""
         for body in bodies:
             assert self.call.ref is not None
             trace = None if cause else self._trace
             self._dispatch.event(Saying(self.call.ref, body, cause, trace, self.call.epoch))
+        if self.call.speaking:
+            self._desk.rota.join(self)
 
 
 class Desk:
@@ -258,6 +262,7 @@ class Desk:
         self.meter = Meter(context.metrics)
         self.dispatch = Dispatch(context.bus, settings.gateway_bus_queue_frames, self.meter.dropped)
         self.questions = Questions(context.bus, settings, context.clock)
+        self.rota = Rota()
         self.resending = Resending(self.dispatch)
         self.draining = False
         self.stale_epoch = context.metrics.counter(STALE_EPOCH)
@@ -335,10 +340,10 @@ class Desk:
             line.play(frame)
 
     def tick(self) -> None:
-        """20 ms have passed."""
-        self.resending.tick()
-        for line in [line for line in self._lines.values() if line.call.speaking]:
-            line.tick()
+        """The next phase of 20 ms has begun."""
+        self.rota.tick()
+        if self.rota.phase == 0:
+            self.resending.tick()
 
     async def beat(self) -> None:
         """Say that this gateway lives, and which callers are quiet, until cancelled."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from contracts.channels import SESSION_ACTIVE, SESSION_OPEN
+from contracts.channels import SESSION_CALLS, SESSION_OPEN
 from contracts.errors import TrunklineError
 from contracts.identities import CallRef
-from contracts.messages import ActiveCalls, ListActiveCalls, OpenCall, OpenCallReply, Role
+from contracts.messages import ListLiveCalls, LiveCalls, OpenCall, OpenCallReply, Role
 from gateway_service.errors import AlreadyAttached, CallRefused, SessionUnavailable, TokenRefused
 from gateway_service.history import History, read_history
 from gateway_service.ports import LegStarted
@@ -46,13 +46,13 @@ class Questions:
 
     async def check_goes_on(self, start: LegStarted) -> None:
         """Raise TokenRefused unless the call of an expired token is one that the session has."""
-        wanted = ListActiveCalls(tenant=start.tenant, call=start.call)
+        wanted = ListLiveCalls(tenant=start.tenant, call=start.call)
         timeout_s = self._settings.gateway_open_timeout_s
         try:
-            active = await self._bus.request(SESSION_ACTIVE, wanted, ActiveCalls, timeout_s=timeout_s)
+            live = await self._bus.request(SESSION_CALLS, wanted, LiveCalls, timeout_s=timeout_s)
         except TrunklineError as error:
-            raise _nobody_answered("session.active", error) from error
-        if active.error is not None or not active.calls:
+            raise _nobody_answered("session.calls", error) from error
+        if live.error is not None or not live.items:
             raise TokenRefused("the media token has expired", mend="call anew, with a new token")
 
     async def past_of(self, ref: CallRef) -> History:

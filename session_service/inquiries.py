@@ -60,6 +60,8 @@ class Inquiries:
 def _fits(call: ActiveCall, asked: ListLiveCalls) -> bool:
     if asked.after is not None and call.call <= asked.after:
         return False
+    if asked.carrier_call_id not in (None, call.carrier_call_id):
+        return False
     return asked.number in (None, call.number) and asked.call in (None, call.call)
 
 

@@ -67,13 +67,7 @@ class Lifecycle:
 
     def active_calls(self, request: ListActiveCalls) -> ActiveCalls:
         """The calls that hold slots, as asked for, and the slots beside their limits."""
-        calls = (
-            one
-            for one in self.active(request.tenant)
-            if request.number in (None, one.number)
-            and request.call in (None, one.call)
-            and request.carrier_call_id in (None, one.carrier_call_id)
-        )
+        calls = (one for one in self.active(request.tenant) if request.number in (None, one.number))
         return ActiveCalls(calls=tuple(calls), counts=self._admission.counts(request.tenant, request.number))
 
     def gateways(self) -> set[str]:

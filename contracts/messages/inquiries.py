@@ -13,11 +13,14 @@ from contracts.messages.control import CallCounts
 
 
 class ListLiveCalls(Message):
-    """The calls that hold slots, by their ids: of one tenant or of all, of one number, or one call."""
+    """The calls that hold slots, by their ids: of one tenant or of all, of one number, or one call, by its
+    own id or by its carrier's.
+    """
 
     tenant: TenantSlug | None = None
     number: PhoneNumber | None = None
     call: CallId | None = None
+    carrier_call_id: str | None = None
     after: Cursor | None = None
     limit: PageSize = 50
 

@@ -32,10 +32,13 @@ BODIES: Final[dict[str, Any]] = {
     "POST /v1/assistants/{id}/preview": {},
     "POST /v1/credentials": {"provider": "openai", "secret": "planted"},
     "POST /v1/keys": {"label": "planted", "role": "owner"},
+    "POST /v1/media-tokens": {"to": "+12025550101", "from": "+12025550177"},
     "PUT /v1/subscription": {"plan": "standard", "active": False},
 }
 ABOUT_NOBODY: Final = {
     "POST /v1/token",
+    "POST /webhooks/twilio/voice",
+    "POST /webhooks/twilio/status",
     "GET /v1/me",
     "PUT /v1/me/password",
     "GET /v1/tenants",

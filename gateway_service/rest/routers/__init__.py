@@ -37,9 +37,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     plans.router,
     subscription.router,
     calls.router,
-    usage.router,
-    audit.router,
     media_tokens.router,
     twilio.router,
+    usage.router,
+    audit.router,
     health.router,
 )

@@ -6,19 +6,19 @@ from random import Random
 
 import pytest
 
-from contracts.channels import AGENT_AUDIO, SESSION_ACTIVE
+from contracts.channels import AGENT_AUDIO, SESSION_CALLS
 from contracts.errors import ErrorCode
 from contracts.examples.practice import RECEPTION
 from contracts.identities import CallRef, uuid7
 from contracts.messages import (
-    ActiveCall,
-    ActiveCalls,
     CallEnded,
     CallStarted,
     DtmfReceived,
     EndReason,
     LegEnded,
-    ListActiveCalls,
+    ListLiveCalls,
+    LiveCall,
+    LiveCalls,
     Next,
     OpenCallReply,
     Outcome,
@@ -583,25 +583,24 @@ async def test_what_another_gateway_holds_is_refused_by_the_session_with_1008(sh
 
 @pytest.mark.parametrize("goes_on", [True, False])
 async def test_an_expired_token_is_good_for_a_call_that_goes_on(shut, goes_on):
-    held = ActiveCall(
+    held = LiveCall(
         call=CALL,
         tenant="bright-smile",
         number=NUMBERS["to"],
         caller=NUMBERS["from"],
         carrier_call_id="CA1",
         started_us=1,
-        epoch=1,
         gateway="gateway-lost",
-        workers={Role.STT: "stt-1"},
-        assistant=RECEPTION,
+        assistant="reception",
+        language="en",
     )
     wanted = []
 
     async def active(request):
         wanted.append(request)
-        return ActiveCalls(calls=(held,) if goes_on else ())
+        return LiveCalls(items=(held,) if goes_on else ())
 
-    await shut.others.bus.respond(SESSION_ACTIVE.subject(), ListActiveCalls, ActiveCalls, active)
+    await shut.others.bus.respond(SESSION_CALLS.subject(), ListLiveCalls, LiveCalls, active)
     await shut.others.bus.flush()
     async with Caller.at(shut.app.url) as caller:
         if goes_on:
@@ -611,7 +610,7 @@ async def test_an_expired_token_is_good_for_a_call_that_goes_on(shut, goes_on):
             code, reason = await caller.closed()
             assert (code, "has expired" in reason) == (1008, True)
             assert shut.asked == []
-    assert wanted == [ListActiveCalls(tenant="bright-smile", call=CALL)]
+    assert wanted == [ListLiveCalls(tenant="bright-smile", call=CALL)]
 
 
 async def test_the_returned_leg_of_a_call_goes_on_where_the_lost_gateway_was(stand):

@@ -27,7 +27,7 @@ class Kept:
 
 
 @pytest.fixture
-def dispatch():
+async def dispatch():
     return Dispatch(None, 2_000, dropped=pytest.fail)
 
 
@@ -35,7 +35,7 @@ def emptied(dispatch):
     dispatch._frames.clear()
 
 
-def test_a_call_gets_so_much_a_tick_until_it_is_done(dispatch):
+async def test_a_call_gets_so_much_a_tick_until_it_is_done(dispatch):
     resending, kept = Resending(dispatch), Kept(FRAMES_A_CALL + 5, dispatch)
     resending.begin(kept)
     resending.begin(kept)
@@ -44,7 +44,7 @@ def test_a_call_gets_so_much_a_tick_until_it_is_done(dispatch):
     assert kept.sent == [FRAMES_A_CALL, 5]
 
 
-def test_many_calls_take_turns(dispatch):
+async def test_many_calls_take_turns(dispatch):
     resending = Resending(dispatch)
     calls = [Kept(FRAMES_A_CALL, dispatch) for _ in range(60)]
     for kept in calls:
@@ -57,7 +57,7 @@ def test_many_calls_take_turns(dispatch):
     assert not any(kept.left for kept in calls)
 
 
-def test_a_queue_that_is_half_full_gets_nothing_more(dispatch):
+async def test_a_queue_that_is_half_full_gets_nothing_more(dispatch):
     resending, kept = Resending(dispatch), Kept(5_000, dispatch)
     resending.begin(kept)
     for _ in range(200):
