@@ -14,7 +14,7 @@ from tests.support.callers import caller_to, noise
 from tests.support.platform import Platform, platform
 from tests.support.recordings import consenting
 
-_LONG_ANSWER = {"tts_synthetic_audio_ms": 1200}
+LONG_ANSWER = {"tts_synthetic_audio_ms": 1200}
 
 
 async def trunkline(*arguments: object) -> Process:
@@ -42,10 +42,9 @@ async def two_turns_and_a_key(running: Platform) -> None:
     await running.record.wait_for(CallEnded)
 
 
-async def replay(running: Platform, nats_url: str, path: Path, *more: object) -> tuple[int, str, Any]:
+async def replay(path: Path, *more: object) -> tuple[int, str, Any]:
     out = path.with_suffix(".json")
-    where = ("--against", running.url, "--nats", nats_url, "--out", out)
-    status, said = await ended(await trunkline("replay", path, *where, *more))
+    status, said = await ended(await trunkline("replay", path, "--out", out, *more))
     return status, said, json.loads(out.read_text(encoding="utf-8"))
 
 
@@ -53,7 +52,7 @@ async def test_a_replay_says_the_same_words_and_another_agent_is_found_out(
     nats_url: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "calls.tlrec"
-    settings = {**_LONG_ANSWER, "router_tenants_file": consenting(tmp_path)}
+    settings = {**LONG_ANSWER, "router_tenants_file": consenting(tmp_path)}
     async with platform(nats_url, tmp_path, settings=settings) as running:
         recording = await trunkline("record", path, "--nats", nats_url, "--until-calls", 1)
         assert recording.stdout is not None
@@ -62,7 +61,8 @@ async def test_a_replay_says_the_same_words_and_another_agent_is_found_out(
         status, said = await ended(recording)
         assert (status, "1 calls, 1 of them whole" in said) == (0, True), said
 
-        status, said, report = await replay(running, nats_url, path, "--calls", 3, "--speed", 2)
+        where = ("--against", running.url, "--nats", nats_url)
+        status, said, report = await replay(path, *where, "--calls", 3, "--speed", 2)
         assert status == 0, said
         assert report["fates"] == {"done": 3}
         assert report["calls_matched"] == 3
@@ -81,11 +81,12 @@ async def test_a_replay_says_the_same_words_and_another_agent_is_found_out(
         assert len(calls) == 4
 
     other = {"router_tenants_file": consenting(tmp_path / "other", {"greeting": "Somebody else speaks."})}
-    async with platform(nats_url, tmp_path / "other", settings={**_LONG_ANSWER, **other}) as running:
-        status, said, report = await replay(running, nats_url, path)
+    async with platform(nats_url, tmp_path / "other", settings={**LONG_ANSWER, **other}) as running:
+        where = ("--against", running.url, "--nats", nats_url)
+        status, said, report = await replay(path, *where)
         assert status == 1
         assert "Somebody else speaks." in said
         assert (report["turns"], report["turns_matched"]) == (3, 2)
-        status, said, _ = await replay(running, nats_url, path, "--to", "+15550000", "--min-match", 0)
+        status, said, _ = await replay(path, *where, "--to", "+15550000", "--min-match", 0)
         assert status == 1
         assert "FAIL at most 0 calls refused or broken off: 1 of 1" in said

@@ -6,9 +6,11 @@ import json
 import random
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -16,12 +18,14 @@ from rich.console import Console
 from contracts.identities import number_key
 from runtime.clock import SystemClock
 from trunkline.admittance import admittance
-from trunkline.bus_client import open_bus
+from trunkline.bus_client import open_bus, without_user
+from trunkline.caller import Connect
 from trunkline.commands.options import HOME, ApiKey, Home, Nats, RestUrl, writable_folder_of
 from trunkline.errors import BadOption
 from trunkline.interrupts import run_interruptible
 from trunkline.inventory import installed_versions
 from trunkline.machine import describe_machine
+from trunkline.media_socket import connect_media
 from trunkline.progress import Progress
 from trunkline.recording.calls import RecordedCall, replayable
 from trunkline.recording.reader import open_recording
@@ -32,6 +36,19 @@ from trunkline.replaying.report import Replayed, Thresholds, Verdict, judge, rep
 from trunkline.state import read_state
 from trunkline.view import plain_console
 
+_BUS_SCHEMES: Final = ("nats://", "tls://")
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Where calls go, as it may be shown; the bus on which their record is read; and, for calls straight onto
+    the bus, the one on which a gateway's part is played.
+    """
+
+    shown: str
+    nats_url: str
+    gateway_bus: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
@@ -40,7 +57,7 @@ class _Plan:
     left_out: Counter[str]
     speed: float
     target: Target
-    nats_url: str
+    where: _Where
     thresholds: Thresholds
     out: Path
 
@@ -63,8 +80,16 @@ def replay(
         float, typer.Option("--spread", min=0, help="Seconds over which copies of one call begin.")
     ] = 2.0,
     against: Annotated[
-        str, typer.Option("--against", help="A gateway's media stream; default: the platform of this home.")
+        str,
+        typer.Option(
+            "--against",
+            help="A gateway's media stream, or with --onto-bus a bus; default: the platform of this home.",
+        ),
     ] = "",
+    onto_bus: Annotated[
+        bool,
+        typer.Option("--onto-bus", help="Play the gateway's part on the bus instead of calling a gateway."),
+    ] = False,
     to: Annotated[str, typer.Option("--to", help="Call this number instead of the recorded ones.")] = "",
     min_match: Annotated[
         float, typer.Option("--min-match", min=0, max=1, help="Fail below this share of matching turns.")
@@ -90,13 +115,13 @@ def replay(
     """
     recorded, left_out = _read(file, recover=recover)
     planned = plan_calls(recorded, calls or len(recorded), speed, spread)
-    url, nats_url = _where(home, against, nats)
+    where = _onto(home, against, nats) if onto_bus else _into(home, against, nats)
     thresholds = Thresholds(min_match, max_failed, max_p95 or None)
-    own = None if against else home
+    own = None if against or onto_bus else home
     admit = admittance(api_key=api_key, rest_url=rest_url, home=own, clock=SystemClock())
-    target = Target(url, f"+{number_key(to)}" if to else "", admit)
+    target = Target(where.shown, f"+{number_key(to)}" if to else "", admit)
     out = writable_folder_of(out, "--out")
-    plan = _Plan(file, planned, left_out, speed, target, nats_url, thresholds, out)
+    plan = _Plan(file, planned, left_out, speed, target, where, thresholds, out)
     raise typer.Exit(run_interruptible(lambda _: _run(plan)))
 
 
@@ -109,25 +134,40 @@ def _read(file: Path, *, recover: bool) -> tuple[list[RecordedCall], Counter[str
     return recorded, left_out
 
 
-def _where(home: Path, against: str, nats: str) -> tuple[str, str]:
-    """The media stream and the bus of what was asked for, or of the platform in `home`."""
+def _into(home: Path, against: str, nats: str) -> _Where:
+    """A gateway's media stream and its bus: what was asked for, or those of the platform in `home`."""
+    if against.startswith(_BUS_SCHEMES):
+        raise BadOption(f"{without_user(against)} is a bus", mend="say --onto-bus, too")
     if against and nats:
-        return against, nats
+        return _Where(against, nats)
     if against:
         raise BadOption(
             f"transcripts come from the bus of {against}, which is not named", mend="name it with --nats"
         )
     state = read_state(home)
-    return state.media_url, nats or state.bus_url
+    return _Where(state.media_url, nats or state.bus_url)
+
+
+def _onto(home: Path, against: str, nats: str) -> _Where:
+    """The bus to speak on as a gateway, and, where that takes another user, the one to read the record on."""
+    if against and not against.startswith(_BUS_SCHEMES):
+        raise BadOption(
+            f"{against} is no bus", mend="name one such as nats://127.0.0.1:4222, or leave it out"
+        )
+    if against:
+        return _Where(without_user(against), nats or against, against)
+    state = read_state(home)
+    return _Where(state.nats_url, nats or state.bus_url, state.replay_bus_url)
 
 
 async def _run(plan: _Plan) -> int:
     console = plain_console()
     before, began_s = describe_machine(), time.monotonic()
-    async with open_bus(plan.nats_url) as bus:
+    async with open_bus(plan.where.nats_url) as bus, _way(plan) as connect:
         observer = Observer(bus)
         await observer.start()
-        running = Replay(plan.calls, plan.target, observer, SystemClock(), random.Random())
+        target = replace(plan.target, connect=connect)
+        running = Replay(plan.calls, target, observer, SystemClock(), random.Random())
         console.print(_announced(plan), soft_wrap=True)
         async with Progress(console, lambda: _told(running, len(plan.calls))):
             results = await running.run()
@@ -136,6 +176,21 @@ async def _run(plan: _Plan) -> int:
     plan.out.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     _show(console, plan.out, content, verdicts)
     return 0 if all(verdict.holds for verdict in verdicts) else 1
+
+
+@asynccontextmanager
+async def _way(plan: _Plan) -> AsyncIterator[Connect]:
+    """The way from a caller to the platform."""
+    if not plan.where.gateway_bus:
+        yield connect_media
+        return
+    # Who calls a gateway does without the gateway's extra.
+    from trunkline.replaying.gateway_part import gateway_part  # noqa: PLC0415 - see above
+
+    async with gateway_part(
+        plan.where.gateway_bus, len(plan.calls), SystemClock(), random.Random()
+    ) as connect:
+        yield connect
 
 
 def _facts(plan: _Plan, machine: dict[str, Any], seconds: float) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import Final
 from runtime.clock import Clock
 from runtime.tasks import TaskOwner
 from trunkline.admittance import Admit, without_token
-from trunkline.caller import Caller, Dialling, new_carrier_call_id
+from trunkline.caller import Caller, Connect, Dialling, new_carrier_call_id
+from trunkline.media_socket import connect_media
 from trunkline.recording.conversation import conversation_of
 from trunkline.replaying.legs import Fate, replay_leg
 from trunkline.replaying.observing import Observer
@@ -22,11 +23,14 @@ _RECORDED_WITHIN_S: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to call, and what lets the calls in; with `called` that number, otherwise the one called then."""
+    """Where to call, what lets the calls in, and the way there; with `called` that number, otherwise the one
+    called then.
+    """
 
     url: str
     called: str = ""
     admit: Admit = without_token
+    connect: Connect = connect_media
 
 
 class Replay:
@@ -63,6 +67,7 @@ class Replay:
         caller = Caller(
             Dialling(self._target.url, called, recorded.caller, carrier_call_id),
             self._clock,
+            connect=self._target.connect,
             keep_audio=False,
             admit=self._target.admit,
         )
