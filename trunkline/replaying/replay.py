@@ -14,9 +14,10 @@ from trunkline.caller import Caller, Connect, Dialling, new_carrier_call_id
 from trunkline.media_socket import connect_media
 from trunkline.recording.conversation import conversation_of
 from trunkline.replaying.legs import Fate, replay_leg
-from trunkline.replaying.observing import Observer
 from trunkline.replaying.plan import Planned
 from trunkline.replaying.report import Replayed
+from trunkline.reports.observing import Observer
+from trunkline.reports.watching import Going
 
 _RECORDED_WITHIN_S: Final = 15.0
 
@@ -46,6 +47,11 @@ class Replay:
         self._observer = observer
         self._clock = clock
         self._rng = rng
+
+    def going(self) -> Going:
+        """How it goes, for who watches."""
+        broken = sum(not call.ok for call in self.results)
+        return Going(self.under_way, self._observer.replies, broken)
 
     async def run(self) -> list[Replayed]:
         """Place every call on its time; the results in the order of the plan."""
