@@ -13,7 +13,9 @@ from contracts.messages import CallEnded, CallStarted, DtmfReceived, PlayoutEnde
 from tests.support.callers import caller_to, noise
 from tests.support.platform import Platform, platform
 from tests.support.recordings import consenting
+from trunkline.utterance import of_mulaw
 
+PAUSE = of_mulaw("a pause", b"\xff" * 4_000)
 LONG_ANSWER = {"tts_synthetic_audio_ms": 1200}
 
 
@@ -29,12 +31,18 @@ async def ended(process: Process) -> tuple[int, str]:
 
 
 async def two_turns_and_a_key(running: Platform) -> None:
-    """The second turn interrupts the answer to the first."""
+    """The second turn interrupts the answer to the first.
+
+    The caller takes his time, as people do: who speaks within milliseconds of what he heard would interrupt,
+    or not, by chance where the same audio meets a machine that is a little slower.
+    """
     async with caller_to(running) as caller:
         await running.record.wait_for(PlayoutEnded)
+        caller.say(PAUSE)
         caller.say(noise(0.5))
         await running.record.wait_for(PlayoutStarted, 2)
         assert await caller.until(lambda: len(caller.ear.spurts) == 2, within_s=5)
+        caller.say(PAUSE)
         caller.say(noise(0.6))
         await running.record.wait_for(PlayoutEnded, 3)
         caller.press("5")
