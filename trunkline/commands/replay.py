@@ -32,7 +32,6 @@ from trunkline.replaying.report import Replayed, ReplayReport
 from trunkline.reports.leaving import leave
 from trunkline.reports.observing import Observer
 from trunkline.reports.platform import Platform, of_this_machine
-from trunkline.reports.samples import Spread
 from trunkline.reports.thresholds import Threshold, parse_threshold
 from trunkline.reports.view import judge, show_report
 from trunkline.state import read_state
@@ -233,12 +232,5 @@ def _told(running: Replay, planned: int) -> str:
 
 def _show(console: Console, report: ReplayReport) -> None:
     show_report(console, report)
-    now = report.stages()
-    for stage, then in report.earlier_stages().items():
-        console.print(f"  {stage:<20} {_spread(then)} then, {_spread(now[stage])} now")
     for turn in report.differences():
         console.print(f"  {turn.where}: was {turn.then}, is {turn.now}", soft_wrap=True)
-
-
-def _spread(spread: Spread) -> str:
-    return "nothing" if spread.p50 is None else f"p50 {spread.p50:.0f} p95 {spread.p95:.0f} ms"
