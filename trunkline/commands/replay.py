@@ -15,13 +15,14 @@ from rich.console import Console
 
 from contracts.identities import number_key
 from runtime.clock import SystemClock
-from trunkline.admittance import admittance
+from trunkline.admittance import Admit, admittance, without_token
 from trunkline.bus_client import open_bus, without_user
 from trunkline.caller import Connect
 from trunkline.commands.options import HOME, ApiKey, Home, Nats, RestUrl, writable_folder_of
 from trunkline.errors import BadOption
 from trunkline.interrupts import run_interruptible
 from trunkline.media_socket import connect_media
+from trunkline.open_files import require_files
 from trunkline.progress import Progress
 from trunkline.recording.calls import RecordedCall, replayable
 from trunkline.recording.reader import open_recording
@@ -128,8 +129,11 @@ def replay(
         *(parse_threshold(text) for text in require or []),
     ]
     where = _onto(home, against, nats) if onto_bus else _into(home, against, nats)
-    own = None if against or onto_bus else home
-    admit = admittance(api_key=api_key, rest_url=rest_url, home=own, clock=SystemClock())
+    admit: Admit = without_token
+    if not onto_bus:
+        own = None if against else home
+        admit = admittance(api_key=api_key, rest_url=rest_url, home=own, clock=SystemClock())
+        require_files(len(planned))
     target = Target(where.shown, f"+{number_key(to)}" if to else "", admit)
     out = writable_folder_of(out, "--out")
     plan = _Plan(file, planned, left_out, speed, target, where, thresholds, out)
