@@ -177,7 +177,7 @@ HEARTBEAT: Final = Channel(
     _NONE,
     ("gateway", "stt", "llm", "tts"),
     ("session",),
-    "Alive, and how loaded; every second.",
+    "Alive, and how loaded; a few times a second.",
 )
 ASSIGN: Final = Channel(
     "assign",

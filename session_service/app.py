@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from contracts.advisories import CLIENT_DISCONNECTED, ClientDisconnected
 from contracts.channels import HEARTBEAT, LEG_ENDED, SESSION_ACTIVE, SESSION_OPEN
 from contracts.errors import TrunklineError
 from contracts.messages import (
@@ -19,9 +20,8 @@ from contracts.telemetry import CALLS_HELD
 from runtime.process import Context, Service
 from runtime.storage import Bucket
 from session_service.admission import Admission
-from session_service.assigning import Assigner
-from session_service.handlers import BusChronicle, BusFloor, Handlers
-from session_service.lifecycle import Lifecycle
+from session_service.core import Core, Ports
+from session_service.handlers import BusChronicle, BusFloor, BusHerald, Handlers
 from session_service.roster import Roster
 from session_service.settings import Settings
 from session_service.watch import Watch
@@ -29,6 +29,7 @@ from session_service.watch import Watch
 log = logging.getLogger(__name__)
 
 _SWEEP_S = 0.5
+_LOOK_OUT_S = 0.1
 _LOOK_S = 0.02
 
 
@@ -47,29 +48,26 @@ class SessionApp:
         numbers = await Bucket.open(context.bus, ASSISTANTS_BUCKET, NumberSnapshot)
         context.tasks.spawn(numbers.watch(self._number_changed, self._directory_read.set), "directory")
         await self._directory_read.wait()
-        roster = Roster(settings.session_lost_after_s)
-        floor = BusFloor(context.bus, settings.session_assign_timeout_s)
-        lifecycle = Lifecycle(
-            self._admission,
-            Assigner(roster, floor, context.clock, settings.session_assign_tries),
+        ports = Ports(
             store=await Bucket.open(context.bus, CALLS_BUCKET, ActiveCall),
-            floor=floor,
+            floor=BusFloor(context.bus, settings.session_assign_timeout_s),
             chronicle=BusChronicle(context.bus, context.metrics),
-            clock=context.clock,
+            herald=BusHerald(context.bus, context.metrics),
         )
-        watch = Watch(lifecycle, roster, context.clock, settings.session_ghost_after_s)
-        handlers = Handlers(
-            lifecycle, roster, watch, clock=context.clock, metrics=context.metrics, tracer=context.tracer
-        )
+        core = Core.of(settings, self._admission, ports, clock=context.clock, spawn=context.tasks.spawn)
+        lifecycle, watch = core.lifecycle, core.watch
+        handlers = Handlers(lifecycle, watch, metrics=context.metrics, tracer=context.tracer)
         context.metrics.gauge(CALLS_HELD, lambda: len(self._admission))
         await lifecycle.restore()
         await context.bus.on_messages(HEARTBEAT.wildcard(), Heartbeat, handlers.heartbeat)
+        await context.bus.on_messages(CLIENT_DISCONNECTED, ClientDisconnected, handlers.disconnected)
         await context.bus.on_every_call(handlers.leg_ended, LEG_ENDED)
         await context.bus.flush()
         await lifecycle.catch_up()
         context.bus.on_reconnected(lifecycle.catch_up)
         context.tasks.spawn(self._sweep(watch), "sweep")
-        await self._meet(roster)
+        context.tasks.spawn(self._look_out(watch), "look out")
+        await self._meet(core.roster)
         context.rpc.serve(SESSION_OPEN, OpenCallReply, handlers.open)
         context.rpc.serve(SESSION_ACTIVE, ActiveCalls, handlers.active)
 
@@ -94,6 +92,11 @@ class SessionApp:
             self._admission.numbers.pop(key, None)
         else:
             self._admission.numbers[key] = snapshot
+
+    async def _look_out(self, watch: Watch) -> None:
+        while True:
+            await self._context.clock.sleep(_LOOK_OUT_S)
+            watch.look()
 
     async def _sweep(self, watch: Watch) -> None:
         while True:
