@@ -185,7 +185,7 @@ HEARTBEAT: Final = Channel(
     _NONE,
     ("gateway", "stt", "llm", "tts"),
     ("session",),
-    "Alive, and how loaded; every second.",
+    "Alive, and how loaded; a few times a second.",
 )
 ASSIGN: Final = Channel(
     "assign",

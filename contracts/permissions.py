@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from contracts.advisories import ADVISORY_LISTENERS, CLIENT_DISCONNECTED
 from contracts.channel import Channel, Plane
 from contracts.channels import CHANNELS, RECORD_READERS
 from contracts.errors import ContractError
@@ -78,6 +79,7 @@ def permissions_of(*services: str) -> Permissions:
             if one in row.consumers
             for subject in _heard(row, one)
         ),
+        *(CLIENT_DISCONNECTED for one in services if one in ADVISORY_LISTENERS),
     }
     unheard = {
         row.wildcard() for row in CHANNELS if row not in heard and _EVENT_PLANES.get(row.plane) in subscribe

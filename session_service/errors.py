@@ -9,10 +9,11 @@ TrunklineError
     │   ├── NumberFull              486  as many calls as the number may hold
     │   ├── TenantFull              486  as many calls as the tenant may hold
     │   ├── CallOver                481  it has ended, or ended while it was opened
+    │   ├── LegElsewhere            409  its leg is at another gateway, which lives (retryable)
     │   ├── PlatformFull            503  every worker of some role is at its capacity (retryable)
     │   ├── NoWorker                503  no worker of some role lives, or none took the call (retryable)
     │   └── NotRecorded             503  its slot could not be written down (retryable)
-    ├── NotLeading                  this process may not decide now, another session does or will (retryable)
+    ├── NotLeading                  this process may not decide now, another session does or will
     ├── AnsweredWithError           a worker or gateway answered with an error of its own
     └── IllegalTransition           a call was told to do what its state does not allow
 """
@@ -77,6 +78,14 @@ class CallOver(Refused):
     status = 481
 
 
+class LegElsewhere(Refused):
+    """The leg of the call is at another gateway, and that one lives."""
+
+    code = ErrorCode.CONFLICT
+    status = 409
+    retryable = True
+
+
 class PlatformFull(Refused):
     """Every worker of some role holds as many calls as it can."""
 
@@ -102,7 +111,6 @@ class NotLeading(SessionError):
     """This process may not decide now: another session leads, or it cannot tell whether it still does."""
 
     code = ErrorCode.STORE_UNAVAILABLE
-    retryable = True
 
 
 class AnsweredWithError(SessionError):
