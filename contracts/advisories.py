@@ -27,7 +27,7 @@ class ClientInfo(Message):
 
 
 class ClientDisconnected(Message):
-    """A client's connection is closed: `io.nats.server.advisory.v1.client_disconnect`."""
+    """A client's connection is closed, as `io.nats.server.advisory.v1.client_disconnect` has it."""
 
     client: ClientInfo
     reason: str = ""

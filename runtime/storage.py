@@ -57,7 +57,7 @@ def _speaking_of(what: str) -> Iterator[None]:
         ) from error
 
 
-async def ensure_stream(jetstream: JetStreamContext, spec: StreamSpec) -> None:
+async def ensure_stream(jetstream: JetStreamContext, spec: StreamSpec, replicas: int = 1) -> None:
     """Create the stream, or bring an existing one to its specification; raises BusUnavailable.
 
     To change it is for one service only (`contracts.permissions.RECORD_KEEPER`): NATS leaves the request of
@@ -71,6 +71,7 @@ async def ensure_stream(jetstream: JetStreamContext, spec: StreamSpec) -> None:
         max_msg_size=spec.max_message_bytes,
         discard=DiscardPolicy.OLD,
         allow_direct=True,
+        num_replicas=replicas,
     )
     with _speaking_of(f"stream {spec.name} cannot be made"):
         try:
@@ -108,7 +109,12 @@ class Bucket(Generic[MessageT]):
     @classmethod
     async def open(cls, bus: Bus, spec: BucketSpec, model: type[MessageT]) -> Bucket[MessageT]:
         """The bucket, created when missing."""
-        config = KeyValueConfig(bucket=spec.name, history=spec.history, max_value_size=spec.max_value_bytes)
+        config = KeyValueConfig(
+            bucket=spec.name,
+            history=spec.history,
+            max_value_size=spec.max_value_bytes,
+            replicas=bus.client.replicas,
+        )
         with _speaking_of(f"bucket {spec.name} cannot be opened"):
             try:
                 store = await bus.jetstream.create_key_value(config)
@@ -164,7 +170,7 @@ class Bucket(Generic[MessageT]):
             await self._bus.jetstream.publish(self._subject(key), headers=headers, msg_ttl=_MARKER_TTL_S)
 
     def _subject(self, key: str) -> str:
-        return f"$KV.{self._spec.name}.{key}"
+        return self._spec.subject(key)
 
     def _only_if(self, guard: Guard | None) -> dict[str, str] | None:
         if guard is None:

@@ -159,23 +159,24 @@ class Handlers:
 
     async def open(self, request: OpenCall) -> OpenCallReply:
         """rpc.session.open. Who does not lead, or not any more when it would answer, is silent."""
-        await self._leading()
+        await self.leading()
         self.opening += 1
         try:
             with self._tracer.span(Span.CALL_OPEN, called=request.called):
                 reply = await self._lifecycle.open(request)
         finally:
             self.opening -= 1
-        await self._leading()
+        await self.leading()
         self._opened.add(reply.error.code if reply.error else "accepted")
         return reply
 
     async def active(self, request: ListActiveCalls) -> ActiveCalls:
         """rpc.session.active."""
-        await self._leading()
+        await self.leading()
         return self._lifecycle.active_calls(request)
 
-    async def _leading(self) -> None:
+    async def leading(self) -> None:
+        """Raise Unanswered where another session leads."""
         if not await self._mandate.holds():
             raise Unanswered("another session leads")
 

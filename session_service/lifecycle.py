@@ -84,7 +84,7 @@ class Lifecycle:
 
     def active_calls(self, request: ListActiveCalls) -> ActiveCalls:
         """The calls that hold slots, as asked for, and the slots beside their limits."""
-        calls = (call for call in self.active(request.tenant) if request.number in (None, call.number))
+        calls = (one for one in self.active(request.tenant) if request.number in (None, one.number))
         return ActiveCalls(calls=tuple(calls), counts=self._admission.counts(request.tenant, request.number))
 
     def gateway_of(self, call_id: str) -> str | None:

@@ -16,12 +16,25 @@ import nats.errors
 from nats.aio.subscription import Subscription
 
 from contracts.advisories import CLIENT_DISCONNECTED, ClientDisconnected
-from contracts.channels import LEG_ENDED, SESSION_ACTIVE, SESSION_OPEN
+from contracts.channels import (
+    LEG_ENDED,
+    SESSION_ACTIVE,
+    SESSION_CALLS,
+    SESSION_COUNTS,
+    SESSION_END,
+    SESSION_OPEN,
+)
 from contracts.errors import TrunklineError
 from contracts.messages import (
     ActiveCalls,
+    CountCalls,
+    CountedCalls,
+    EndCall,
+    EndCallReply,
     Heartbeat,
     ListActiveCalls,
+    ListLiveCalls,
+    LiveCalls,
     NumberSnapshot,
     OpenCall,
     OpenCallReply,
@@ -32,6 +45,7 @@ from session_service.core import Core, Ports
 from session_service.errors import NotLeading
 from session_service.guard import LeadersChronicle, LeadersFloor, LeadersHerald, LeadersStore
 from session_service.handlers import BusChronicle, BusFloor, BusHerald, Handlers
+from session_service.inquiries import Inquiries
 from session_service.leadership import Mandate
 from session_service.ports import CallStore
 from session_service.settings import Settings
@@ -83,6 +97,7 @@ class Reign:
             metrics=context.metrics,
             tracer=context.tracer,
         )
+        self._inquiries = Inquiries(self._core.lifecycle, self.admission, self._handlers.leading)
         self._subscriptions: list[Subscription] = []
         self._questions: list[Subscription] = []
 
@@ -100,9 +115,14 @@ class Reign:
         self._spawn(self._sweep(), "sweep")
         self._spawn(self._look_out(), "look out")
         await self._meet()
-        active, opening = SESSION_ACTIVE.subject(), SESSION_OPEN.subject()
-        self._questions.append(await bus.respond(active, ListActiveCalls, ActiveCalls, handlers.active))
-        self._questions.append(await bus.respond(opening, OpenCall, OpenCallReply, handlers.open))
+        asked = self._inquiries
+        self._questions += [
+            await bus.respond(SESSION_ACTIVE.subject(), ListActiveCalls, ActiveCalls, handlers.active),
+            await bus.respond(SESSION_CALLS.subject(), ListLiveCalls, LiveCalls, asked.calls),
+            await bus.respond(SESSION_COUNTS.subject(), CountCalls, CountedCalls, asked.counts),
+            await bus.respond(SESSION_END.subject(), EndCall, EndCallReply, asked.end),
+            await bus.respond(SESSION_OPEN.subject(), OpenCall, OpenCallReply, handlers.open),
+        ]
         await bus.flush()
 
     async def stop_answering(self) -> None:
