@@ -95,7 +95,7 @@ CALL_DETACHED: Final = _record(
     "call.detached",
     m.CallDetached,
     ("session",),
-    ("stt", "llm", "tts"),
+    ("gateway", "stt", "llm", "tts"),
     "The call lost its gateway and waits for its leg.",
 )
 LEG_ENDED: Final = _record("leg.ended", m.LegEnded, ("gateway",), ("session",), "The leg is gone, and why.")
@@ -185,7 +185,7 @@ HEARTBEAT: Final = Channel(
     _NONE,
     ("gateway", "stt", "llm", "tts"),
     ("session",),
-    "Alive, and how loaded; every second.",
+    "Alive, and how loaded; a few times a second.",
 )
 ASSIGN: Final = Channel(
     "assign",
@@ -226,10 +226,43 @@ SESSION_ACTIVE: Final = Channel(
     m.ListActiveCalls,
     Plane.RPC,
     _NONE,
-    ("gateway", "rest", "trunkline"),
+    ("trunkline",),
     ("session",),
     "Which calls hold slots now?",
     m.ActiveCalls,
+)
+SESSION_CALLS: Final = Channel(
+    "session.calls",
+    "rpc.session.calls",
+    m.ListLiveCalls,
+    Plane.RPC,
+    _NONE,
+    ("gateway", "rest"),
+    ("session",),
+    "A page of the calls that hold slots.",
+    m.LiveCalls,
+)
+SESSION_COUNTS: Final = Channel(
+    "session.counts",
+    "rpc.session.counts",
+    m.CountCalls,
+    Plane.RPC,
+    _NONE,
+    ("rest",),
+    ("session",),
+    "How many calls are there, and how many may be?",
+    m.CountedCalls,
+)
+SESSION_END: Final = Channel(
+    "session.end",
+    "rpc.session.end",
+    m.EndCall,
+    Plane.RPC,
+    _NONE,
+    ("rest",),
+    ("session",),
+    "End this call.",
+    m.EndCallReply,
 )
 ANALYTICS_QUERY: Final = Channel(
     "analytics.query",
@@ -241,6 +274,28 @@ ANALYTICS_QUERY: Final = Channel(
     ("analytics",),
     "One read-only statement against the reporting store.",
     m.SqlResult,
+)
+ANALYTICS_CALLS: Final = Channel(
+    "analytics.calls",
+    "rpc.analytics.calls",
+    m.ListCalls,
+    Plane.RPC,
+    _NONE,
+    ("rest",),
+    ("analytics",),
+    "A page of the calls of the record.",
+    m.CallRecords,
+)
+ANALYTICS_TRANSCRIPT: Final = Channel(
+    "analytics.transcript",
+    "rpc.analytics.transcript",
+    m.GetTranscript,
+    Plane.RPC,
+    _NONE,
+    ("rest",),
+    ("analytics",),
+    "What was said in a call?",
+    m.Transcript,
 )
 
 ROUTER_TENANTS: Final = _router(

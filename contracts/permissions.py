@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from contracts.advisories import ADVISORY_LISTENERS, CLIENT_DISCONNECTED
 from contracts.channel import Channel, Plane
-from contracts.channels import CHANNELS, RECORD_READERS
+from contracts.channels import ASSIGN, CHANNELS, RECORD_READERS
 from contracts.errors import ContractError
 from contracts.messages import Role
 from contracts.streams import ALERTS, CALLS
@@ -30,6 +30,10 @@ SERVICES: Final = tuple(
 
 _ROLES: Final = tuple(role.value for role in Role)
 _API: Final = "$JS.API"
+
+HISTORY_REQUEST: Final = f"{_API}.DIRECT.GET.{CALLS.name}"
+"""Asks the stream for all that was said in a call. Which one is in the question: NATS cannot narrow it."""
+
 _EVENT_PLANES: Final = {Plane.RECORD: "call.*.*.>", Plane.LIVE: "live.*.*.>"}
 _RECORD: Final = tuple(row for row in CHANNELS if row.plane is Plane.RECORD)
 _NOT_IN_A_TOKEN: Final = re.compile(r"[^A-Za-z0-9_+-]")
@@ -119,9 +123,14 @@ def _jetstream(service: str) -> Iterator[str]:
     if service == RECORD_KEEPER:
         yield f"{_API}.STREAM.UPDATE.{CALLS.name}"
     for row in _RECORD:
-        if service in (*row.producers, *row.consumers) and service not in RECORD_READERS:
-            # Whoever holds calls looks up the newest event of one after a reconnection.
+        if service in (*row.producers, *row.consumers) and service not in (
+            *RECORD_READERS,
+            *ASSIGN.consumers,
+        ):
+            # Whoever has to do with calls looks up the newest event of one after a reconnection.
             yield f"{_API}.DIRECT.GET.{CALLS.name}.{row.wildcard()}"
+    if service in ASSIGN.consumers:  # takes over calls that have gone on before, and reads all of them
+        yield HISTORY_REQUEST
     yield from _reads_the_record(service)
     if any(row.plane is Plane.ALERT and service in row.producers for row in CHANNELS):
         yield f"{_API}.STREAM.CREATE.{ALERTS.name}"

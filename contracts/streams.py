@@ -29,6 +29,11 @@ class BucketSpec:
     name: str
     history: int
     max_value_bytes: int
+
+    def subject(self, key: str) -> str:
+        """Where the value of `key` is written."""
+        return f"$KV.{self.name}.{key}"
+
     guards: tuple[str, ...] = ()
 
 

@@ -53,6 +53,7 @@ HANDLER_ERRORS: Final = Metric(
     "handler_errors", Kind.COUNTER, "1", ("where",), "Handlers that raised unexpectedly."
 )
 LOOP_LAG: Final = Metric("loop_lag", Kind.GAUGE, "s", (), "How late the event loop last woke up.")
+LOOP_TASKS: Final = Metric("loop_tasks", Kind.GAUGE, "1", (), "Tasks of the event loop that are not done.")
 CALLS_HELD: Final = Metric("calls_held", Kind.GAUGE, "1", (), "Calls that this process holds.")
 FRAMES_IN: Final = Metric("frames_in", Kind.COUNTER, "1", (), "Audio frames received.")
 FRAMES_OUT: Final = Metric("frames_out", Kind.COUNTER, "1", (), "Audio frames sent.")

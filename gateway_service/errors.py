@@ -20,6 +20,7 @@ TrunklineError
 │   ├── SessionUnavailable  4503  nobody could say whether the call may be answered (retryable)
 │   ├── CallRefused         4000 + the session's status: 4402, 4404, 4486, 4503
 │   └── InternalFault       1011  a fault of ours, in this call alone
+├── StaleTakeOver           a take-over by a process that was itself replaced since
 └── UnknownCall             a command for a call that is not, or no longer, here
 """
 
@@ -191,6 +192,13 @@ class InternalFault(GatewayError):
 
     close_code = 1011
     end_reason = EndReason.FAILED
+
+
+class StaleTakeOver(TrunklineError):
+    """A process wants to speak for a role for which another one speaks by now."""
+
+    code = ErrorCode.CONFLICT
+    status = 409
 
 
 class UnknownCall(TrunklineError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -10,96 +11,62 @@ import nats.errors
 from nats.aio.subscription import Subscription
 
 from contracts.channels import (
+    CALL_DETACHED,
     CALL_ENDED,
+    CALL_REASSIGNED,
     CALLER_AUDIO,
     HANG_UP,
     HEARTBEAT,
     REPLY_COMPLETED,
-    SESSION_ACTIVE,
-    SESSION_OPEN,
     SPEECH_STARTED,
+    TAKE_OVER,
     TURN_ENDED,
 )
-from contracts.errors import TrunklineError
 from contracts.frames import FRAME_MS, Frame
 from contracts.identities import CallRef, uuid7
 from contracts.messages import (
-    ActiveCalls,
     CommandReply,
     EndReason,
     Event,
     HangUp,
     Heartbeat,
-    ListActiveCalls,
     Message,
     OpenCall,
     OpenCallReply,
     Role,
+    TakenOver,
+    TakeOver,
 )
 from contracts.streams import CALLS
-from contracts.telemetry import (
-    CALLS_HELD,
-    FRAMES_DROPPED,
-    FRAMES_IN,
-    FRAMES_OUT,
-    LEGS_REFUSED,
-    STALE_EPOCH,
-    Span,
-)
+from contracts.telemetry import CALLS_HELD, LEGS_REFUSED, STALE_EPOCH, Span
 from gateway_service.call_states import State
 from gateway_service.calls import Call
 from gateway_service.dispatch import Dispatch, Saying
 from gateway_service.entrance import Entrance
 from gateway_service.errors import (
     AlreadyAttached,
-    CallRefused,
     Draining,
     GatewayError,
     GatewayFull,
     InternalFault,
-    SessionUnavailable,
-    TokenRefused,
     UnknownCall,
 )
-from gateway_service.history import History, read_history
+from gateway_service.meter import Meter
+from gateway_service.pacer import Rota
 from gateway_service.playout import Pace
 from gateway_service.ports import CallerSide, LegOffered, LegStarted, MediaLeg, Signal
+from gateway_service.questions import Questions
+from gateway_service.resending import Resending
 from gateway_service.settings import Settings
-from runtime.errors import RequestTimeout
 from runtime.process import Context
 from runtime.storage import last_event
-from runtime.telemetry import Metrics
 from runtime.worker import RecentIds
 
 log = logging.getLogger(__name__)
 
-_HEARD_EVENTS: Final = frozenset(
-    channel.name for channel in (SPEECH_STARTED, TURN_ENDED, REPLY_COMPLETED, CALL_ENDED)
-)
-
-
-class Meter:
-    """Counts frames into the process's metrics."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._in = metrics.counter(FRAMES_IN)
-        self._out = metrics.counter(FRAMES_OUT)
-        self._dropped = metrics.counter(FRAMES_DROPPED)
-        self._stale = metrics.counter(STALE_EPOCH)
-
-    def came_in(self) -> None:
-        """A caller's frame arrived."""
-        self._in.add()
-
-    def went_out(self) -> None:
-        """An agent's frame was sent."""
-        self._out.add()
-
-    def dropped(self, why: str) -> None:
-        """A frame was dropped."""
-        self._dropped.add(why)
-        if why == "stale_epoch":
-            self._stale.add()
+_MISSED: Final = (CALL_REASSIGNED, CALL_DETACHED, REPLY_COMPLETED, CALL_ENDED)
+_HEARD_EVENTS: Final = frozenset(channel.name for channel in (SPEECH_STARTED, TURN_ENDED, *_MISSED))
+_DRAIN_STEP_S: Final = 0.05
 
 
 class Line:
@@ -157,54 +124,17 @@ class Line:
 
     async def _open(self, request: OpenCall, start: LegStarted) -> None:
         """Ask the session; a fault in here ends this call and no other."""
+        questions = self._desk.questions
         try:
             with self._desk.context.tracer.span(Span.CALL_OPEN) as self._trace:
                 if start.late:
-                    await self._check_goes_on(start)
-                await self._accept(await self._ask(request))
+                    await questions.check_goes_on(start)
+                await self._accept(await questions.may_open(request))
         except GatewayError as error:
             self.fail(error)
         except Exception:
             log.exception("call %s could not be opened", self.call.id)
             self.fail(InternalFault("this call could not be opened", mend="see the gateway's log"))
-
-    async def _ask(self, request: OpenCall) -> OpenCallReply:
-        try:
-            reply = await self._ask_until_answered(request)
-        except TrunklineError as error:
-            raise _nobody_answered("session.open", error) from error
-        if reply.error is not None and reply.error.code is AlreadyAttached.code:
-            raise AlreadyAttached(reply.error.message, mend=reply.error.mend)
-        if reply.error is not None:
-            raise CallRefused(reply.error)
-        if Role.STT not in reply.workers:
-            raise SessionUnavailable("the session named no stt worker", mend="see session_service's log")
-        return reply
-
-    async def _check_goes_on(self, start: LegStarted) -> None:
-        """Raise TokenRefused unless the call of an expired token is one that the session has."""
-        bus, timeout_s = self._desk.context.bus, self._desk.settings.gateway_open_timeout_s
-        wanted = ListActiveCalls(tenant=start.tenant, call=start.call)
-        try:
-            active = await bus.request(SESSION_ACTIVE, wanted, ActiveCalls, timeout_s=timeout_s)
-        except TrunklineError as error:
-            raise _nobody_answered("session.active", error) from error
-        if active.error is not None or not active.calls:
-            raise TokenRefused("the media token has expired", mend="call anew, with a new token")
-
-    async def _ask_until_answered(self, request: OpenCall) -> OpenCallReply:
-        """The session's answer; a question that was lost is asked again, and is one to the session."""
-        bus, settings = self._desk.context.bus, self._desk.settings
-        tries = settings.gateway_open_tries
-        while True:
-            try:
-                return await bus.request(
-                    SESSION_OPEN, request, OpenCallReply, timeout_s=settings.gateway_open_timeout_s
-                )
-            except RequestTimeout:
-                tries -= 1
-                if not tries:
-                    raise
 
     async def _accept(self, reply: OpenCallReply) -> None:
         """Hear the call's events first, then say that it has started: no answer to that may be missed."""
@@ -217,7 +147,9 @@ class Line:
             self._subscriptions.append(await bus.on_events(ref, self.hear_event, _HEARD_EVENTS))
             answering = await bus.respond(HANG_UP.subject(**tokens), HangUp, CommandReply, self._hang_up)
             self._subscriptions.append(answering)
-        past = await self._past_of(ref) if reply.resumed else None
+            taking = await bus.respond(TAKE_OVER.subject(**tokens), TakeOver, TakenOver, self._take_over)
+            self._subscriptions.append(taking)
+        past = await self._desk.questions.past_of(ref) if reply.resumed else None
         self.publish(self.call.accept(reply, self._clock.now_us()))
         if past is not None:
             self.publish(self.call.go_on(past, self._clock.now_us()))
@@ -227,14 +159,6 @@ class Line:
             await self.hear_event(event)
         if self.call.ended:  # while we were subscribing
             await self._leave()
-
-    async def _past_of(self, ref: CallRef) -> History:
-        """What the lost gateway knew. Without it the call still goes on: its next turn and reply say most."""
-        try:
-            return await read_history(self._desk.context.bus.jetstream, ref)
-        except TrunklineError as error:
-            log.error("call %s goes on without its history: %s", ref.call, error)
-            return History()
 
     async def _leave(self) -> None:
         """Hear no more of the call. Never from a subscription's own callback: it would cancel itself."""
@@ -249,21 +173,22 @@ class Line:
         """An agent frame."""
         self.publish(self.call.play(frame, self._clock.now_us()))
 
-    def tick(self) -> None:
-        """Send what is due of the agent's audio."""
+    def tick(self) -> bool:
+        """Send what is due of the agent's audio; whether there is more to come."""
         try:
             self.publish(self.call.tick(self._clock.now_us()))
         except Exception:
             log.exception("playing to call %s failed", self.call.id)
             self.fail(InternalFault("playing to this call failed", mend="see the gateway's log"))
+        return self.call.speaking and not self.call.over
 
     async def catch_up(self) -> None:
-        """After a reconnection: what would have ended the call, or is to end it after a reply, is not said
-        again.
+        """After a reconnection: what would have ended the call, or is to end it after a reply, or says who
+        speaks for it now, is not said again.
         """
         if self.call.ref is None:
             return
-        for channel in (REPLY_COMPLETED, CALL_ENDED):
+        for channel in _MISSED:
             subject = channel.subject(tenant=self.call.ref.tenant, call=self.call.ref.call)
             event = await last_event(self._desk.context.bus.jetstream, CALLS, subject)
             if event is not None:
@@ -276,7 +201,7 @@ class Line:
             return
         if not self._recent.is_new(event.id):
             return
-        if 0 < event.epoch < self.call.epoch:
+        if not self.call.believes(event):
             self._desk.stale_epoch.add()
             return
         self.publish(self.call.on_event(event, self._clock.now_us()), cause=event)
@@ -287,20 +212,44 @@ class Line:
         self.publish(self.call.hang_up(command.reason, command.detail, self._clock.now_us()))
         return CommandReply()
 
+    async def _take_over(self, command: TakeOver) -> TakenOver:
+        if self.call.over or self.call.ref is None:
+            raise UnknownCall(
+                f"call {self.call.id} has no open leg here",
+                mend="ask again while the call goes on",
+                retryable=not self.call.over,
+            )
+        answer = self.call.take_over(command, self._clock.now_us())
+        if command.role is Role.STT:
+            self._audio_subject = CALLER_AUDIO.subject(
+                process=command.process, tenant=self.call.ref.tenant, call=self.call.ref.call
+            )
+            self._desk.resending.begin(self)
+        return answer
+
     # -- to the bus ----------------------------------------------------------------------------------
 
+    def resend(self, frames: int) -> bool:
+        """Send up to so many of the kept frames again; False once the newest has been sent."""
+        for _ in range(frames):
+            frame = self.call.resend()
+            if frame is None:
+                return False
+            self._dispatch.frame(self._audio_subject, frame)
+        return True
+
+    def drain(self) -> None:
+        """Close the leg, for its carrier to bring it to another gateway."""
+        self.publish(self.call.drain(self._clock.now_us()))
+
     def publish(self, bodies: list[Message], cause: Event[Any] | None = None) -> None:
-        """Publish what the core said, in order."""
+        """Publish what the core said, in order; from here on the call is paced if it has audio to send."""
         for body in bodies:
             assert self.call.ref is not None
-            self._dispatch.event(Saying(self.call.ref, body, cause, None if cause else self._trace))
-
-
-def _nobody_answered(what: str, error: TrunklineError) -> SessionUnavailable:
-    log.warning("%s failed: %s", what, error)
-    return SessionUnavailable(
-        "nobody could say whether this call may be answered", mend="is session_service running?"
-    )
+            trace = None if cause else self._trace
+            self._dispatch.event(Saying(self.call.ref, body, cause, trace, self.call.epoch))
+        if self.call.speaking:
+            self._desk.rota.join(self)
 
 
 class Desk:
@@ -312,11 +261,15 @@ class Desk:
         self.context = context
         self.meter = Meter(context.metrics)
         self.dispatch = Dispatch(context.bus, settings.gateway_bus_queue_frames, self.meter.dropped)
+        self.questions = Questions(context.bus, settings, context.clock)
+        self.rota = Rota()
+        self.resending = Resending(self.dispatch)
         self.draining = False
         self.stale_epoch = context.metrics.counter(STALE_EPOCH)
         self._refused = context.metrics.counter(LEGS_REFUSED)
         self._pace = pace
         self._lines: dict[str, Line] = {}
+        self._started_us = context.clock.now_us()
         context.metrics.gauge(CALLS_HELD, lambda: len(self))
 
     def __len__(self) -> int:
@@ -337,6 +290,7 @@ class Desk:
             self.meter,
             self._pace,
             kept_frames=settings.gateway_opening_audio_ms // FRAME_MS,
+            ring_frames=int(settings.gateway_kept_audio_s * 1000) // FRAME_MS,
         )
         line = self._lines[call.id] = Line(call, self)
         return line
@@ -386,9 +340,10 @@ class Desk:
             line.play(frame)
 
     def tick(self) -> None:
-        """20 ms have passed."""
-        for line in [line for line in self._lines.values() if line.call.speaking]:
-            line.tick()
+        """The next phase of 20 ms has begun."""
+        self.rota.tick()
+        if self.rota.phase == 0:
+            self.resending.tick()
 
     async def beat(self) -> None:
         """Say that this gateway lives, and which callers are quiet, until cancelled."""
@@ -404,6 +359,7 @@ class Desk:
             role=Role.GATEWAY,
             process=process,
             at_us=now_us,
+            started_us=self._started_us,
             calls=len(self._lines),
             capacity=self.settings.gateway_capacity,
             draining=self.draining,
@@ -418,12 +374,28 @@ class Desk:
         quiet = {call_id: line.call.quiet_us(now_us) // 1000 for call_id, line in self._lines.items()}
         return {call_id: ms for call_id, ms in quiet.items() if ms >= self.settings.gateway_quiet_after_ms}
 
-    async def hang_up_all(self, reason: EndReason, timeout_s: float) -> None:
-        """End every call that is still here; returns when their legs are gone, or after `timeout_s`."""
+    async def drain(self) -> None:
+        """Refuse new legs, and close those that are here, each when nobody speaks on it or after a while;
+        returns when the last one is gone.
+        """
+        self.draining = True
+        await self.say_alive()
         clock = self.context.clock
-        for line in list(self._lines.values()):
-            line.publish(line.call.hang_up(reason, "the gateway stops", clock.now_us()))
+        deadline_s = clock.monotonic_s() + self.settings.gateway_drain_patience_s
+        while self._lines:
+            late = clock.monotonic_s() >= deadline_s
+            self._close(line for line in self._lines.values() if late or not line.call.engaged)
+            await clock.sleep(_DRAIN_STEP_S)
+
+    async def close_all(self, timeout_s: float) -> None:
+        """Close every leg that is still here; returns when they are gone, or after `timeout_s`."""
+        clock = self.context.clock
+        self._close(self._lines.values())
         await self.dispatch.flush()
         deadline_s = clock.monotonic_s() + timeout_s
         while self._lines and clock.monotonic_s() < deadline_s:
             await clock.sleep(0.02)
+
+    def _close(self, lines: Iterable[Line]) -> None:
+        for line in list(lines):
+            line.drain()

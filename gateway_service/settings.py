@@ -30,12 +30,15 @@ class Settings(TokenSettings):
     gateway_token_returns_s: Annotated[float, Field(ge=0)] = 14_400.0
 
     gateway_max_message_bytes: Annotated[int, Field(ge=1024, le=1_048_576)] = 65_536
-    # From the socket's opening to `start`; then for session.open to answer, in each of so many tries.
+    # From the socket's opening to `start`; then for session.open to answer, in each try and in all: long
+    # enough for another session to take over.
     gateway_start_timeout_s: Annotated[float, Field(gt=0)] = 10.0
-    gateway_open_timeout_s: Annotated[float, Field(gt=0)] = 3.0
-    gateway_open_tries: Annotated[int, Field(ge=1)] = 2
+    gateway_open_timeout_s: Annotated[float, Field(gt=0)] = 1.5
+    gateway_open_patience_s: Annotated[float, Field(gt=0)] = 6.0
     # What the caller says before the call is open is kept, up to this much.
     gateway_opening_audio_ms: Annotated[int, Field(ge=20)] = 3_000
+    # The newest audio of every caller, for a replacement of its stt worker to hear again; 8 kB a second.
+    gateway_kept_audio_s: Annotated[float, Field(ge=1)] = 12.0
     # Unsent audio of one caller who reads slowly, in the kernel and, once more, in the process.
     gateway_write_buffer_bytes: Annotated[int, Field(ge=4096)] = 32_768
     # Caller frames of all calls on their way to the bus.
@@ -50,3 +53,5 @@ class Settings(TokenSettings):
     gateway_starved_after_ms: Annotated[int, Field(ge=100)] = 5_000
     # A caller without media for this long is named in the heartbeat.
     gateway_quiet_after_ms: Annotated[int, Field(ge=100)] = 2_000
+    # When draining: how long a leg is waited for until nobody speaks, before it is closed all the same.
+    gateway_drain_patience_s: Annotated[float, Field(ge=0)] = 3.0

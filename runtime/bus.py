@@ -194,11 +194,11 @@ class Bus:
         async def receive(msg: Msg) -> None:
             name = msg.subject.split(".", 3)[3]
             if names is None or name in names:
-                await self._guard(name, decode_and_handle(msg))
+                await self.guard(name, decode_and_handle(msg))
 
         return await self.client.subscribe(subject, cb=receive)
 
-    async def _guard(self, where: str, handling: Awaitable[None]) -> None:
+    async def guard(self, where: str, handling: Awaitable[None]) -> None:
         """Let no handler end its own subscription: nats-py stops one whose callback is cancelled."""
         try:
             await handling
@@ -253,7 +253,7 @@ class Bus:
                 handle(call_in(msg.subject), decode_frame(msg.data))
             except TrunklineError as error:
                 self.reject("audio", error)
-            except Exception as error:  # noqa: BLE001 - as in `_guard`, which would cost a coroutine a frame
+            except Exception as error:  # noqa: BLE001 - as in `guard`, which would cost a coroutine a frame
                 self._broken("audio", error)
 
         subject = every_frame_to(process)
@@ -288,7 +288,7 @@ class Bus:
             await handle(parse(model, msg.data))
 
         async def receive(msg: Msg) -> None:
-            await self._guard(subject, parse_and_handle(msg))
+            await self.guard(subject, parse_and_handle(msg))
 
         return await self.client.subscribe(subject, cb=receive)
 

@@ -39,7 +39,7 @@ class ProcessSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     otlp_endpoint: str = ""
-    heartbeat_s: Annotated[float, Field(gt=0)] = 1.0
+    heartbeat_s: Annotated[float, Field(gt=0)] = 0.3
     drain_timeout_s: Annotated[float, Field(ge=0)] = 30.0
     exit_with_parent: bool = False
 

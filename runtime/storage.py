@@ -170,7 +170,7 @@ class Bucket(Generic[MessageT]):
             await self._bus.jetstream.publish(self._subject(key), headers=headers, msg_ttl=_MARKER_TTL_S)
 
     def _subject(self, key: str) -> str:
-        return f"$KV.{self._spec.name}.{key}"
+        return self._spec.subject(key)
 
     def _only_if(self, guard: Guard | None) -> dict[str, str] | None:
         if guard is None:
@@ -256,15 +256,35 @@ class Bucket(Generic[MessageT]):
                 on_caught_up()
 
     async def _entries(self) -> AsyncGenerator[KeyValue.Entry | None, None]:
-        """Every entry, None once those of now are out, then each new one."""
+        """Every entry, None once those of now are out, then each new one.
+
+        nats-py takes a bucket for empty when its entries have been sent and not been handled yet: then its
+        None comes first, and the newest of those entries is the one after which nothing waits.
+        """
         with _speaking_of(f"bucket {self._spec.name} cannot be watched"):
             watcher = await self._store.watchall()
         try:
+            first, owed = True, False
             async for entry in watcher:
-                yield entry
+                if entry is None and first and await self._has_sent(watcher):
+                    owed = True
+                else:
+                    yield entry
+                first = False
+                if owed and entry is not None and not entry.delta:
+                    owed = False
+                    yield None
         finally:
             with suppress(nats.errors.Error):  # the connection is gone, and the watch with it
                 await watcher.stop()
+
+    async def _has_sent(self, watcher: KeyValue.KeyWatcher) -> bool:
+        """Whether the server has sent any entry to this watch."""
+        subscription = watcher._sub  # noqa: SLF001 - nats-py offers no other way to ask
+        assert subscription is not None
+        with _speaking_of(f"bucket {self._spec.name} cannot be watched"):
+            watching = await subscription.consumer_info()
+        return bool(watching.delivered and watching.delivered.consumer_seq)
 
     async def _hand_over(self, entry: KeyValue.Entry, receive: OnChange[MessageT]) -> None:
         if entry.key in self._spec.guards:

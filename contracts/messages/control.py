@@ -158,12 +158,10 @@ class LeaderTerm(Message):
 
 
 class ListActiveCalls(Message):
-    """Ask for the calls that hold slots: all, or those of the tenant, number and ids that are given."""
+    """Ask for the calls that hold slots, of one tenant, of one number, or of all."""
 
     tenant: TenantSlug | None = None
     number: PhoneNumber | None = None
-    call: CallId | None = None
-    carrier_call_id: str | None = None
 
 
 class Occupancy(Message):

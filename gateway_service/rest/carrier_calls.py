@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Final, Protocol
 
 from contracts.errors import TrunklineError
-from contracts.messages import ActiveCall, OpenCallReply
+from contracts.messages import LiveCall, OpenCallReply
 from gateway_service.rest.media_passes import Pass, Passes
 
 log = logging.getLogger(__name__)
@@ -26,14 +26,18 @@ _SIP_BUSY: Final = 486
 
 
 class Sessions(Protocol):
-    """Who admits calls and knows the active ones. Both raise TrunklineError where nobody answers."""
+    """Who admits calls, knows the live ones and ends them. All raise TrunklineError where nobody answers."""
 
     async def reserve(self, call: str, called: str, caller: str, carrier_call_id: str) -> OpenCallReply:
         """A slot and an answer for a leg that is to come with this call id, or a refusal."""
         ...
 
-    async def find(self, carrier_call_id: str) -> ActiveCall | None:
-        """The active call of this carrier's call id."""
+    async def find(self, carrier_call_id: str) -> LiveCall | None:
+        """The call of this carrier's call id, while it holds a slot."""
+        ...
+
+    async def end(self, call: str) -> None:
+        """End a call."""
         ...
 
 
@@ -102,9 +106,22 @@ class CarrierCalls:
             known.verdict, known.waits = instruction.verdict, 0
             return instruction
 
-    def over(self, carrier_call_id: str) -> None:
-        """The carrier says that the call has ended: it is not opened any more."""
-        self._about(carrier_call_id).verdict = Verdict.HANG_UP
+    async def over(self, carrier_call_id: str, *, never_answered: bool) -> None:
+        """The carrier says that the call has ended: it is not opened any more.
+
+        One that was `never_answered` has no leg that would end with it, so its slot is given back here.
+        """
+        known = self._about(carrier_call_id)
+        async with known.lock:
+            known.verdict = Verdict.HANG_UP
+            if not never_answered:
+                return
+            try:
+                reserved = await self._sessions.find(carrier_call_id)
+                if reserved is not None:
+                    await self._sessions.end(reserved.call)
+            except TrunklineError as error:
+                log.warning("carrier call %s keeps its slot for a while: %s", carrier_call_id, error)
 
     async def _decide(self, ring: Ring, known: _Known) -> Instruction:
         if known.verdict in _FINAL:

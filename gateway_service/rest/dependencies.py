@@ -68,6 +68,8 @@ async def who(
     api_key: Annotated[str | None, Security(_API_KEY)],
 ) -> Asking:
     """Who asks, with no tenant named. Every request counts against his rate, also one that is refused."""
+    if api_key is not None and "authorization" in request.headers:
+        raise Unauthenticated("both a key and a token came: send one of them")
     secret = api_key or (bearer.credentials if bearer else None)
     if not secret:
         raise Unauthenticated

@@ -41,11 +41,8 @@ class Unauthenticated(RestError):
     code = ErrorCode.UNAUTHENTICATED
     status = 401
 
-    def __init__(self) -> None:
-        super().__init__(
-            "this needs a token or an API key that is valid",
-            mend="sign in at /v1/token, or send an API key in X-API-Key",
-        )
+    def __init__(self, message: str = "this needs a token or an API key that is valid") -> None:
+        super().__init__(message, mend="sign in at /v1/token, or send an API key in X-API-Key")
 
 
 class Forbidden(RestError):

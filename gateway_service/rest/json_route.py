@@ -35,16 +35,20 @@ class JsonRoute(APIRoute):
         known = {field.alias for field in fields if isinstance(field.field_info, params.Query)}
 
         async def handler(request: Request) -> Response:
-            unknown = [name for name in request.query_params if name not in known]
-            if unknown:
-                raise RequestValidationError(
-                    [_no_such(name, ", ".join(sorted(known)) or "none") for name in unknown]
-                )
+            given = [name for name, _ in request.query_params.multi_items()]
+            faults = [_fault(name, known, given.count(name)) for name in dict.fromkeys(given)]
+            if any(faults):
+                raise RequestValidationError([fault for fault in faults if fault])
             return await handle(JsonRequest(request.scope, request.receive))
 
         return handler
 
 
-def _no_such(name: str, known: str) -> dict[str, Any]:
-    said = f"there is no such parameter; there is: {known}"
-    return {"type": "unknown_parameter", "loc": ("query", name), "msg": said}
+def _fault(name: str, known: set[str], times: int) -> dict[str, Any] | None:
+    if name not in known:
+        said = f"there is no such parameter; there is: {', '.join(sorted(known)) or 'none'}"
+    elif times > 1:
+        said = f"given {times} times"
+    else:
+        return None
+    return {"type": "query_parameter", "loc": ("query", name), "msg": said}

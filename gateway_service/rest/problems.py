@@ -115,9 +115,11 @@ async def on_invalid(request: Request, error: Exception) -> Response:
     """The answer to what does not fit: each fault by its place, never with what was sent there."""
     assert isinstance(error, RequestValidationError)
     faults = error.errors()
-    if any(fault["loc"] == ("body",) for fault in faults) and not _is_json(request):
+    unread = any(fault["loc"] == ("body",) and fault["type"] != "value_error" for fault in faults)
+    if unread and not _is_json(request):
         return problem_of(NotJson(), request.state.request_id)
-    places = tuple(Fault(_place(fault["loc"]), _words(fault)) for fault in faults[:_MOST_FAULTS])
+    unknown_first = sorted(faults, key=lambda fault: fault["type"] != "extra_forbidden")
+    places = tuple(_fault(fault) for fault in unknown_first[:_MOST_FAULTS])
     return problem_of(BadInput(places), request.state.request_id)
 
 
@@ -130,14 +132,15 @@ def _passable(wire: WireError) -> WireError:
     return wire
 
 
-def _place(loc: tuple[Any, ...]) -> str:
-    return ".".join(str(part) for part in loc)[:200]
-
-
-def _words(fault: dict[str, Any]) -> str:
-    if fault["type"] == "extra_forbidden":
-        return f"there is no field {str(fault['loc'][-1])[:80]!r}"
-    return str(fault["msg"])
+def _fault(fault: dict[str, Any]) -> Fault:
+    """The framework's finding in our words, without what was sent."""
+    place = ".".join(str(part) for part in fault["loc"])[:200]
+    match fault["type"]:
+        case "json_invalid":  # the place is a character of the text
+            return Fault("body", f"not JSON, from character {fault['loc'][-1]}")
+        case "extra_forbidden":
+            return Fault(place, f"there is no field {str(fault['loc'][-1])[:80]!r}")
+    return Fault(place, str(fault["msg"]))
 
 
 def _is_json(request: Request) -> bool:

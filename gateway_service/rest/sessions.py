@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contracts.channels import SESSION_ACTIVE, SESSION_OPEN
-from contracts.messages import ActiveCall, ActiveCalls, ListActiveCalls, OpenCall, OpenCallReply
+from contracts.channels import SESSION_CALLS, SESSION_END, SESSION_OPEN
+from contracts.messages import (
+    EndCall,
+    EndCallReply,
+    ListLiveCalls,
+    LiveCall,
+    LiveCalls,
+    OpenCall,
+    OpenCallReply,
+)
 from gateway_service.rest.asking import Requests
 from gateway_service.rest.errors import Answered
 
@@ -30,10 +38,14 @@ class BusSessions:
         )
         return await self.bus.request(SESSION_OPEN, wanted, OpenCallReply, timeout_s=self.timeout_s)
 
-    async def find(self, carrier_call_id: str) -> ActiveCall | None:
-        """Look among the active calls."""
-        wanted = ListActiveCalls(carrier_call_id=carrier_call_id)
-        found = await self.bus.request(SESSION_ACTIVE, wanted, ActiveCalls, timeout_s=self.timeout_s)
+    async def find(self, carrier_call_id: str) -> LiveCall | None:
+        """Look among the calls that hold slots."""
+        wanted = ListLiveCalls(carrier_call_id=carrier_call_id)
+        found = await self.bus.request(SESSION_CALLS, wanted, LiveCalls, timeout_s=self.timeout_s)
         if found.error is not None:
             raise Answered(found.error)
-        return found.calls[0] if found.calls else None
+        return found.items[0] if found.items else None
+
+    async def end(self, call: str) -> None:
+        """Have it ended; one that is over already is as good."""
+        await self.bus.request(SESSION_END, EndCall(call=call), EndCallReply, timeout_s=self.timeout_s)

@@ -8,15 +8,21 @@ from urllib.parse import urlencode
 from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from contracts.messages import MemberRole
+
 ItemT = TypeVar("ItemT")
+Role = Annotated[MemberRole, Field(strict=False)]
 
 _DEEPEST: Final = 20
 
 
 class Body(BaseModel):
-    """What is sent. A field that there is not is refused by name; null is as good as left out."""
+    """What is sent. A field that there is not is refused by name; null is as good as left out.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Strict: a number is no text and no truth value. An enumeration, which JSON has not, is its text.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     def given(self) -> dict[str, Any]:
         """What was sent, as the fields of an operation."""

@@ -191,6 +191,9 @@ async def test_a_call_that_twilio_gave_up_is_not_opened(nats_url: str, tmp_path:
         assert response.status_code == 200
         assert len(ET.fromstring(response.content)) == 0
         assert [verb.tag for verb in await voice(web)] == ["Hangup"]
+        await voice(web, CallSid="CA2")
+        assert len((await running.active_calls()).calls) == 1
+        await posted(web, "/webhooks/twilio/status", CallSid="CA2", CallStatus="no-answer")
         assert (await running.active_calls()).calls == ()
 
 

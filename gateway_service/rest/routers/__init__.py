@@ -6,13 +6,40 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from gateway_service.rest.routers import health, me, media_tokens, tokens, twilio, users
+from gateway_service.rest.routers import (
+    assistants,
+    audit,
+    calls,
+    credentials,
+    health,
+    keys,
+    me,
+    media_tokens,
+    numbers,
+    plans,
+    subscription,
+    tenants,
+    tokens,
+    twilio,
+    usage,
+    users,
+)
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     tokens.router,
     me.router,
+    tenants.router,
     users.router,
+    numbers.router,
+    assistants.router,
+    credentials.router,
+    keys.router,
+    plans.router,
+    subscription.router,
+    calls.router,
     media_tokens.router,
     twilio.router,
+    usage.router,
+    audit.router,
     health.router,
 )

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import Field, model_validator
 
 from contracts import messages as m
-from contracts.channels import ROUTER_NUMBERS, SESSION_ACTIVE
+from contracts.channels import ROUTER_NUMBERS, SESSION_CALLS
 from contracts.identities import CallId
 from contracts.messages.tenancy import DialledNumber
 from gateway_service.media_tokens import MAX_PARTY
@@ -59,9 +59,9 @@ async def make_media_token(body: PassWanted, ask: Ask, rest: TheRest) -> Pass:
 
 async def _again(call: str, ask: Asking, rest: TheRest) -> Pass:
     """A pass for a call of one's own that goes on. It is good for a leg only while the call waits for one."""
-    wanted = m.ListActiveCalls(tenant=ask.whose, call=call)
-    found = await ask.services.ask(SESSION_ACTIVE, m.ActiveCalls, wanted)
-    if not found.calls:
+    wanted = m.ListLiveCalls(tenant=ask.whose, call=call)
+    found = await ask.services.ask(SESSION_CALLS, m.LiveCalls, wanted)
+    if not found.items:
         raise NotFound("call that goes on", call)
-    one = found.calls[0]
+    one = found.items[0]
     return rest.passes.pass_for(one.call, one.number, one.caller, one.tenant)

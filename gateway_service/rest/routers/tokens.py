@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request
-from pydantic import BaseModel, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from contracts import messages as m
-from contracts.identities import TenantSlug
+from contracts.errors import SubjectError
+from contracts.identities import TenantSlug, check_token
 from gateway_service.rest.dependencies import TheRest, address_of
 from gateway_service.rest.json_route import JsonRoute
 
 router = APIRouter(prefix="/v1/token", tags=["tokens"], route_class=JsonRoute)
-
-
-_SLUG: Final = TypeAdapter[str | None](TenantSlug | None)
 
 
 class Token(BaseModel):
@@ -42,7 +40,10 @@ class PasswordGrant(BaseModel):
 
     @model_validator(mode="after")
     def _scope_names_a_tenant(self) -> PasswordGrant:
-        _SLUG.validate_python(self.whose)
+        try:
+            check_token("tenant", self.whose or "none")
+        except SubjectError as error:
+            raise ValueError(str(error)) from error
         return self
 
     @property

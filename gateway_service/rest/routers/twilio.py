@@ -20,7 +20,8 @@ _NOBODY: Final = "anonymous"
 _MOST_FIELDS: Final = 200
 _LONGEST: Final = 128
 _NOT_YET_ANSWERED: Final = frozenset({"", "queued", "initiated", "ringing"})
-_OVER: Final = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
+_NEVER_ANSWERED: Final = frozenset({"busy", "failed", "no-answer", "canceled"})
+_OVER: Final = _NEVER_ANSWERED | {"completed"}
 
 router = APIRouter(prefix=_PREFIX, tags=["webhooks"])
 
@@ -69,8 +70,9 @@ async def status(request: Request, rest: TheRest) -> Response:
     """What has become of a call. One that is over is not opened any more, whatever is asked afterwards."""
     fields, _ = await _signed(request, rest)
     call = _field(fields, "CallSid")
-    if fields.get("CallStatus") in _OVER:
-        rest.carrier_calls.over(call)
+    became = fields.get("CallStatus")
+    if became in _OVER:
+        await rest.carrier_calls.over(call, never_answered=became in _NEVER_ANSWERED)
     rest.webhooks.add(_CARRIER, "status")
     return _TwimlResponse(nothing())
 

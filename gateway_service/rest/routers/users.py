@@ -10,7 +10,7 @@ from contracts.identities import RecordId
 from contracts.messages.access import Email, Name, Password
 from gateway_service.rest.dependencies import Ask, IdempotencyKey, Page
 from gateway_service.rest.json_route import JsonRoute
-from gateway_service.rest.shapes import Body, Changes, Items, link_to
+from gateway_service.rest.shapes import Body, Changes, Items, Role, link_to
 
 router = APIRouter(prefix="/v1/users", tags=["users"], route_class=JsonRoute)
 
@@ -20,7 +20,7 @@ class NewUser(Body):
 
     email: Email
     name: Name
-    role: m.MemberRole
+    role: Role
     password: Password
 
 
@@ -28,7 +28,7 @@ class UserChanges(Changes):
     """What is to change about a user."""
 
     name: Name | None = None
-    role: m.MemberRole | None = None
+    role: Role | None = None
     active: bool | None = None
 
 

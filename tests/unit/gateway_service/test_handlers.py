@@ -6,19 +6,19 @@ from random import Random
 
 import pytest
 
-from contracts.channels import AGENT_AUDIO, SESSION_ACTIVE
+from contracts.channels import AGENT_AUDIO, SESSION_CALLS
 from contracts.errors import ErrorCode
 from contracts.examples.practice import RECEPTION
 from contracts.identities import CallRef, uuid7
 from contracts.messages import (
-    ActiveCall,
-    ActiveCalls,
     CallEnded,
     CallStarted,
     DtmfReceived,
     EndReason,
     LegEnded,
-    ListActiveCalls,
+    ListLiveCalls,
+    LiveCall,
+    LiveCalls,
     Next,
     OpenCallReply,
     Outcome,
@@ -319,12 +319,24 @@ async def test_what_the_session_refuses_is_closed_with_its_reason(stand, status,
 
 
 async def test_without_a_session_nobody_is_answered(nats_url):
-    async with gateway_stand(nats_url, session=False) as stand, Caller.at(stand.app.url) as caller:
+    async with (
+        gateway_stand(nats_url, session=False, gateway_open_patience_s=0.5) as stand,
+        Caller.at(stand.app.url) as caller,
+    ):
         await caller.begin()
         code, reason = await caller.closed()
         assert code == 4503
         assert "is session_service running?" in reason
         assert stand.refused() == {(ErrorCode.TIMEOUT,): 1}
+
+
+async def test_a_session_that_takes_over_a_little_later_answers(nats_url):
+    async with gateway_stand(nats_url, session=False) as stand, Caller.at(stand.app.url) as caller:
+        await caller.begin()
+        await asyncio.sleep(0.3)  # nobody listens: each try fails at once
+        await stand.open_session()
+        await eventually(lambda: stand.asked, "it is asked again")
+        assert len({request.call for request in stand.asked}) == 1
 
 
 async def test_a_question_that_was_lost_is_asked_again(nats_url):
@@ -571,25 +583,24 @@ async def test_what_another_gateway_holds_is_refused_by_the_session_with_1008(sh
 
 @pytest.mark.parametrize("goes_on", [True, False])
 async def test_an_expired_token_is_good_for_a_call_that_goes_on(shut, goes_on):
-    held = ActiveCall(
+    held = LiveCall(
         call=CALL,
         tenant="bright-smile",
         number=NUMBERS["to"],
         caller=NUMBERS["from"],
         carrier_call_id="CA1",
         started_us=1,
-        epoch=1,
         gateway="gateway-lost",
-        workers={Role.STT: "stt-1"},
-        assistant=RECEPTION,
+        assistant="reception",
+        language="en",
     )
     wanted = []
 
     async def active(request):
         wanted.append(request)
-        return ActiveCalls(calls=(held,) if goes_on else ())
+        return LiveCalls(items=(held,) if goes_on else ())
 
-    await shut.others.bus.respond(SESSION_ACTIVE.subject(), ListActiveCalls, ActiveCalls, active)
+    await shut.others.bus.respond(SESSION_CALLS.subject(), ListLiveCalls, LiveCalls, active)
     await shut.others.bus.flush()
     async with Caller.at(shut.app.url) as caller:
         if goes_on:
@@ -599,7 +610,7 @@ async def test_an_expired_token_is_good_for_a_call_that_goes_on(shut, goes_on):
             code, reason = await caller.closed()
             assert (code, "has expired" in reason) == (1008, True)
             assert shut.asked == []
-    assert wanted == [ListActiveCalls(tenant="bright-smile", call=CALL)]
+    assert wanted == [ListLiveCalls(tenant="bright-smile", call=CALL)]
 
 
 async def test_the_returned_leg_of_a_call_goes_on_where_the_lost_gateway_was(stand):
@@ -628,6 +639,7 @@ async def test_the_returned_leg_of_a_call_goes_on_where_the_lost_gateway_was(sta
         await stand.speak(ref, whole_reply(3, 100, epoch=4))
         assert await caller.closed() == (1000, "agent_hung_up")
         assert len(caller.sound) == 5
+        await stand.ended()
     ended = [body for body in stand.bodies(PlayoutEnded) if body.reply == 3]
     assert [body.outcome for body in ended] == [Outcome.DONE]
     assert len(stand.bodies(CallStarted)) == 1
@@ -703,7 +715,7 @@ async def test_what_is_said_while_the_call_is_being_opened_is_heard_afterwards(s
 
         await eventually(lambda: stand.app._desk._lines, "the leg")
         (line,) = stand.app._desk._lines.values()
-        line._past_of = slow_past
+        stand.app._desk.questions.past_of = slow_past
         await caller.begin()
         await asyncio.wait_for(reading.wait(), 5)
         body = CallEnded(reason=EndReason.COMMANDED, started_us=1, ended_us=2, duration_ms=1)

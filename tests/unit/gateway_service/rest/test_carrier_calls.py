@@ -7,7 +7,7 @@ import pytest
 
 from contracts.errors import ErrorCode
 from contracts.examples.practice import RECEPTION
-from contracts.messages import ActiveCall, OpenCallReply, Role, WireError
+from contracts.messages import LiveCall, OpenCallReply, Role, WireError
 from gateway_service.keyring import Keyring
 from gateway_service.media_tokens import verify
 from gateway_service.rest.carrier_calls import CarrierCalls, Instruction, Ring, Verdict
@@ -27,10 +27,11 @@ class Office:
     """A session in the test's hands."""
 
     def __init__(self) -> None:
-        self.active: dict[str, ActiveCall] = {}
+        self.active: dict[str, LiveCall] = {}
         self.reserved: list[tuple[str, str, str, str]] = []
         self.refusal: WireError | None = None
         self.away = False
+        self.ended: list[str] = []
 
     async def reserve(self, call: str, called: str, caller: str, carrier_call_id: str) -> OpenCallReply:
         await asyncio.sleep(0)
@@ -38,27 +39,31 @@ class Office:
         self.reserved.append((call, called, caller, carrier_call_id))
         if self.refusal is not None:
             return OpenCallReply(error=self.refusal)
-        one = ActiveCall(
+        one = LiveCall(
             call=call,
             tenant="bright-smile",
             number="+15550100",
             caller=caller,
             carrier_call_id=carrier_call_id,
             started_us=1,
-            epoch=1,
             gateway="rest-1",
-            workers={Role.STT: "stt-1"},
-            assistant=RECEPTION,
+            assistant="reception",
+            language="en",
         )
         self.active[carrier_call_id] = one
         return OpenCallReply(
-            tenant=one.tenant, number=one.number, workers=one.workers, assistant=one.assistant
+            tenant=one.tenant, number=one.number, workers={Role.STT: "stt-1"}, assistant=RECEPTION
         )
 
-    async def find(self, carrier_call_id: str) -> ActiveCall | None:
+    async def find(self, carrier_call_id: str) -> LiveCall | None:
         await asyncio.sleep(0)
         self._answers()
         return self.active.get(carrier_call_id)
+
+    async def end(self, call: str) -> None:
+        self._answers()
+        self.ended.append(call)
+        self.active = {sid: one for sid, one in self.active.items() if one.call != call}
 
     def _answers(self) -> None:
         if self.away:
@@ -139,8 +144,9 @@ async def test_an_answered_call_that_nobody_knows_is_hung_up(calls, office):
     assert office.reserved == []
 
 
-async def test_a_call_that_its_carrier_has_ended_is_not_opened_any_more(calls, office):
-    calls.over(SID)
+@pytest.mark.parametrize("never_answered", [True, False])
+async def test_a_call_that_its_carrier_has_ended_is_not_opened_any_more(calls, office, never_answered):
+    await calls.over(SID, never_answered=never_answered)
     assert (await calls.asked(asks())).verdict is Verdict.HANG_UP
     assert office.reserved == []
 
@@ -181,3 +187,19 @@ async def test_only_the_newest_calls_are_remembered(calls, office):
     for number in range(10_001):
         await calls.asked(asks(sid=f"CA{number}"))
     assert len(calls._known) == 10_000
+
+
+@pytest.mark.parametrize("never_answered", [True, False])
+async def test_the_slot_of_a_call_that_was_never_answered_is_given_back(calls, office, never_answered):
+    """Another one has a leg, and ends with it."""
+    given = (await calls.asked(asks())).pass_
+    await calls.over(SID, never_answered=never_answered)
+    assert office.ended == ([given.call] if never_answered else [])
+    assert (await calls.asked(asks())).verdict is Verdict.HANG_UP
+
+
+async def test_a_slot_that_nobody_can_give_back_now_is_left_to_the_session(calls, office):
+    await calls.asked(asks())
+    office.away = True
+    await calls.over(SID, never_answered=True)
+    assert (await calls.asked(asks())).verdict is Verdict.HANG_UP
