@@ -67,4 +67,7 @@ def _checked(kind: type[Any], fields: dict[str, Any]) -> Any:
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False)[0]
         name = ".".join(str(part) for part in fault["loc"]) or "the request"
+        field = kind.model_fields.get(name)
+        if field is not None and field.description and fault["type"] == "string_pattern_mismatch":
+            raise BadOption(f"this {name} does not fit", mend=f"use {field.description}") from None
         raise BadOption(f"{name}: {fault['msg']}", mend=f"give another {name}") from None

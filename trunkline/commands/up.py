@@ -104,7 +104,9 @@ async def _say_first_key(state: RunningPlatform, console: Console) -> None:
             key = await first_key(bus)
     except TrunklineError as error:
         console.print(
-            f"  no admin key: {error}; trunkline admin key --new makes one", style="yellow", soft_wrap=True
+            f"  no admin key: {error}; trunkline admin key create --label NAME makes one",
+            style="yellow",
+            soft_wrap=True,
         )
         return
     if key is not None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 import uvloop
@@ -21,6 +21,8 @@ from trunkline.state import read_state
 from trunkline.view import plain_console
 
 Answer = TypeVar("Answer")
+
+_COPIED: Final = ("id", "number", "slug")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")]
 Tenant = Annotated[str, typer.Option("--tenant", help="The tenant's slug.")]
@@ -59,7 +61,8 @@ def show_all(items: Sequence[m.Message], columns: Sequence[str], *, as_json: boo
         return
     table = Table(show_edge=False)
     for column in columns:
-        table.add_column(column.removesuffix("_us").replace("_", " "), overflow="fold")
+        title = column.removesuffix("_us").replace("_", " ")
+        table.add_column(title, overflow="fold", no_wrap=column in _COPIED)
     for item in items:
         table.add_row(*(_cell(column, getattr(item, column)) for column in columns))
     plain_console().print(table)

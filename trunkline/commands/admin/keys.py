@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -13,31 +12,14 @@ from contracts.channels import ROUTER_KEYS
 from trunkline.administration import operation
 from trunkline.commands.admin.asking import AnyTenant, AsJson, asked, listed, show_all, show_one
 from trunkline.commands.options import HOME, Home, Nats
-from trunkline.errors import BadOption
 
 app = typer.Typer(
-    name="key", help="API keys: create, list, revoke; --new makes an admin's.", invoke_without_command=True
+    name="key",
+    help="API keys of a tenant, or, with none named, of an admin: create, list, revoke.",
+    no_args_is_help=True,
 )
 _COLUMNS: Final = ("id", "prefix", "label", "tenant", "role", "created_us", "expires_us", "revoked_us")
 _DAY_US: Final = 86_400_000_000
-
-
-@app.callback()
-def new(
-    context: typer.Context,
-    *,
-    wanted: Annotated[bool, typer.Option("--new", help="Make another admin's key.")] = False,
-    as_json: AsJson = False,
-    nats: Nats = "",
-    home: Home = HOME,
-) -> None:
-    """API keys: a tenant's with a role there, or, with no tenant, an admin's."""
-    if context.invoked_subcommand is None:
-        if not wanted:
-            raise BadOption("it is not said what to do", mend="say --new, create, list or revoke")
-        _make(home, nats, m.CreateKey(label="admin"), "", as_json=as_json)
-    elif wanted:
-        raise BadOption("--new stands alone", mend="leave it out")
 
 
 @app.command()
@@ -53,17 +35,13 @@ def create(
     nats: Nats = "",
     home: Home = HOME,
 ) -> None:
-    """Make a key and show it: this once."""
+    """Make a key and show it: this once. With a tenant it has a role there, with none it is an admin's."""
     if role is None and tenant:
         role = m.MemberRole.OWNER
     expires_us = time.time_ns() // 1_000 + days * _DAY_US if days else None
-    _make(
-        home,
-        nats,
-        operation(m.CreateKey, label=label, role=role, expires_us=expires_us),
-        tenant,
-        as_json=as_json,
-    )
+    wanted = operation(m.CreateKey, label=label, role=role, expires_us=expires_us)
+    answer = asked(home, nats, ROUTER_KEYS, wanted, tenant)
+    show_one(answer.items[0], as_json=as_json, secret=answer.secret)
 
 
 @app.command("list")
@@ -84,8 +62,3 @@ def revoke(
     """End a key at once and for good."""
     answer = asked(home, nats, ROUTER_KEYS, operation(m.RevokeKey, id=key), tenant)
     show_one(answer.items[0], as_json=as_json)
-
-
-def _make(home: Path, nats: str, wanted: m.Message, tenant: str, *, as_json: bool) -> None:
-    answer = asked(home, nats, ROUTER_KEYS, wanted, tenant)
-    show_one(answer.items[0], as_json=as_json, secret=answer.secret)

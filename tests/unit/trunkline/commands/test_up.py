@@ -110,7 +110,7 @@ def test_a_first_key_that_cannot_be_made_is_said_and_the_platform_stays(tmp_path
         assert up.stdout is not None
         said = next(line for line in iter(up.stdout.readline, "") if "admin key" in line)
         assert said.startswith("  no admin key: no NATS server answers at nats://127.0.0.1:")
-        assert said.endswith("trunkline admin key --new makes one\n")
+        assert said.endswith("trunkline admin key create --label NAME makes one\n")
         assert read_state(tmp_path).pid == up.pid
         up.send_signal(signal.SIGINT)
         assert up.wait(20) == 0

@@ -81,7 +81,7 @@ def test_a_key_opens_until_it_is_revoked(answer: Answer, bus_url: str) -> None:
 
 
 def test_another_admins_key_can_be_made(answer: Answer) -> None:
-    made = answer("key", "--new")
+    made = answer("key", "create", "--label", "second")
     assert (made["tenant"], made["role"]) == (None, None)
     assert made["secret"].startswith("tlk_")
 
@@ -100,13 +100,16 @@ def test_what_would_answer_can_be_seen(answer: Answer, admin: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        (("tenant", "create", "Not A Slug"), "error: slug: "),
+        (
+            ("tenant", "create", "Not A Slug"),
+            "error: this slug does not fit (use 1 to 63 of a-z, 0-9 and '-', ",
+        ),
         (("tenant", "create", "acme"), "error: "),
         (("number", "create", "12"), "error: "),
         (("number", "assign", "+15550100", "--tenant", "nobody"), "error: "),
         (("number", "assign", "+15550100", "--tenant", "NOT VALID"), "error: tenant: "),
-        (("key", "revoke", "x"), "error: id: "),
-        (("key",), "error: it is not said what to do (say --new, create, list or revoke)"),
+        (("key", "revoke", "x"), "error: this id does not fit (use a lower-case UUIDv7)"),
+        (("key", "create", "--label", "x", "--role", "agent"), "error: a tenant's key has a role, "),
         (("assistant", "show", "ghost", "--tenant", "acme"), "error: "),
         (("assistant", "preview", "--tenant", "acme"), "error: "),
     ],
