@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contracts.messages import CountCalls, EndCall, ListLiveCalls, Occupancy
+from runtime.errors import Unanswered
 from session_service.errors import UnknownCall
 from session_service.inquiries import Inquiries
 from tests.unit.session_service.stage import NUMBER, TENANT, Stage, a_number, a_request
@@ -23,8 +24,12 @@ async def stage() -> Stage:
     return stage
 
 
+async def _leads() -> None:
+    """This session leads."""
+
+
 def inquiries(stage: Stage) -> Inquiries:
-    return Inquiries(stage.lifecycle, stage.admission)
+    return Inquiries(stage.lifecycle, stage.admission, _leads)
 
 
 async def test_pages_hold_every_call_of_the_tenant_once(stage: Stage) -> None:
@@ -66,3 +71,19 @@ async def test_a_call_of_another_tenant_cannot_be_ended(stage: Stage) -> None:
 
     assert stage.lifecycle.active("other") == [theirs]
     assert (await inquiries(stage).end(EndCall(call=theirs.call, tenant="other"))).error is None
+
+
+async def test_a_session_that_does_not_lead_answers_nothing(stage: Stage) -> None:
+    async def follows() -> None:
+        raise Unanswered("another session leads")
+
+    asking = Inquiries(stage.lifecycle, stage.admission, follows)
+    (theirs,) = stage.lifecycle.active("other")
+    for question in (
+        asking.calls(ListLiveCalls()),
+        asking.counts(CountCalls()),
+        asking.end(EndCall(call=theirs.call, tenant="other")),
+    ):
+        with pytest.raises(Unanswered):
+            await question
+    assert stage.hall.hung_up == []
