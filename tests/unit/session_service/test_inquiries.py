@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from contracts.messages import CountCalls, EndCall, ListLiveCalls, Occupancy
-from runtime.errors import Unanswered
-from session_service.errors import UnknownCall
+from session_service.errors import NotLeading, UnknownCall
 from session_service.inquiries import Inquiries
 from tests.unit.session_service.stage import NUMBER, TENANT, Stage, a_number, a_request
 
@@ -24,12 +25,28 @@ async def stage() -> Stage:
     return stage
 
 
-async def _leads() -> None:
-    """This session leads."""
+async def it_leads() -> None:
+    """The mandate of a session that leads."""
 
 
-def inquiries(stage: Stage) -> Inquiries:
-    return Inquiries(stage.lifecycle, stage.admission, _leads)
+async def it_was_deposed() -> None:
+    raise NotLeading("another session leads", mend="ask again", retryable=True)
+
+
+def inquiries(stage: Stage, leading: Callable[[], Awaitable[None]] = it_leads) -> Inquiries:
+    return Inquiries(stage.lifecycle, stage.admission, leading)
+
+
+async def test_who_leads_no_more_answers_nothing(stage: Stage) -> None:
+    asked = inquiries(stage, it_was_deposed)
+    for question in (
+        asked.calls(ListLiveCalls(tenant=TENANT)),
+        asked.counts(CountCalls(tenant=TENANT)),
+        asked.end(EndCall(tenant=TENANT, call=stage.lifecycle.active(TENANT)[0].call)),
+    ):
+        with pytest.raises(NotLeading):
+            await question
+    assert len(stage.lifecycle.active(TENANT)) == 3
 
 
 async def test_pages_hold_every_call_of_the_tenant_once(stage: Stage) -> None:
@@ -71,19 +88,3 @@ async def test_a_call_of_another_tenant_cannot_be_ended(stage: Stage) -> None:
 
     assert stage.lifecycle.active("other") == [theirs]
     assert (await inquiries(stage).end(EndCall(call=theirs.call, tenant="other"))).error is None
-
-
-async def test_a_session_that_does_not_lead_answers_nothing(stage: Stage) -> None:
-    async def follows() -> None:
-        raise Unanswered("another session leads")
-
-    asking = Inquiries(stage.lifecycle, stage.admission, follows)
-    (theirs,) = stage.lifecycle.active("other")
-    for question in (
-        asking.calls(ListLiveCalls()),
-        asking.counts(CountCalls()),
-        asking.end(EndCall(call=theirs.call, tenant="other")),
-    ):
-        with pytest.raises(Unanswered):
-            await question
-    assert stage.hall.hung_up == []
