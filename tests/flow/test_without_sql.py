@@ -1,4 +1,4 @@
-"""Nothing in the path of a call needs the SQL database: it is asked nothing, and calls go on when it is away."""
+"""Nothing in the path of a call needs SQL: it is asked nothing, and calls go on while it is away."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ async def call_from_webhook_to_end(running: Platform, web: Web, sid: str) -> Non
     await eventually(lambda: told(CallEnded), "it is over")
     (ended,) = (one.body for one in running.record.events[known:] if isinstance(one.body, CallEnded))
     assert ended.reason is EndReason.CALLER_HUNG_UP
-    assert [verb.tag for verb in await voice(web, CallSid=sid.replace("CA0", "CA1"), To=NOBODYS)] == ["Reject"]
+    assert [verb.tag for verb in await voice(web, CallSid=sid.replace("CA0", "CA1"), To=NOBODYS)] == [
+        "Reject"
+    ]
     await eventually(lambda: told(CallRejected), "the other is on record")
     assert (await running.active_calls()).calls == ()
 
