@@ -24,6 +24,7 @@ from contracts.streams import BucketSpec, StreamSpec
 from contracts.wire import decode_event
 from runtime.bus import Bus, parse
 from runtime.errors import BusUnavailable, Conflict, MessageTooLarge
+from runtime.patience import PATIENCE_S, patiently
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ _MARKER_TTL_S: Final = 3600.0
 _READ_ALL_S: Final = 30.0
 _GUARD_SUBJECT: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
 _WRONG_REVISION: Final = (10071, 10164)
+_EXISTS_OTHERWISE: Final = 10058
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,12 @@ def _speaking_of(what: str) -> Iterator[None]:
         ) from error
 
 
-async def ensure_stream(jetstream: JetStreamContext, spec: StreamSpec, replicas: int = 1) -> None:
+async def ensure_stream(
+    jetstream: JetStreamContext, spec: StreamSpec, replicas: int = 1, patience_s: float = PATIENCE_S
+) -> None:
     """Create the stream, or bring an existing one to its specification; raises BusUnavailable.
+
+    Where JetStream cannot serve now it is asked again for `patience_s`.
 
     To change it is for one service only (`contracts.permissions.RECORD_KEEPER`): NATS leaves the request of
     another without an answer, and by then the stream should be as it is to be.
@@ -73,14 +79,20 @@ async def ensure_stream(jetstream: JetStreamContext, spec: StreamSpec, replicas:
         allow_direct=True,
         num_replicas=replicas,
     )
-    with _speaking_of(f"stream {spec.name} cannot be made"):
+
+    async def make() -> None:
         try:
             await jetstream.add_stream(config)
-        except nats.js.errors.BadRequestError:
+        except nats.js.errors.BadRequestError as error:
+            if error.err_code != _EXISTS_OTHERWISE:
+                raise
             try:
                 await jetstream.update_stream(config)
             except nats.errors.TimeoutError:
                 await jetstream.add_stream(config)
+
+    with _speaking_of(f"stream {spec.name} cannot be made"):
+        await patiently(f"stream {spec.name}", make, patience_s)
 
 
 async def last_event(jetstream: JetStreamContext, spec: StreamSpec, subject: str) -> Event[Any] | None:
@@ -107,19 +119,27 @@ class Bucket(Generic[MessageT]):
         self._model = model
 
     @classmethod
-    async def open(cls, bus: Bus, spec: BucketSpec, model: type[MessageT]) -> Bucket[MessageT]:
-        """The bucket, created when missing."""
+    async def open(
+        cls, bus: Bus, spec: BucketSpec, model: type[MessageT], patience_s: float = PATIENCE_S
+    ) -> Bucket[MessageT]:
+        """The bucket, created when missing; where JetStream cannot serve now it is asked for `patience_s`."""
         config = KeyValueConfig(
             bucket=spec.name,
             history=spec.history,
             max_value_size=spec.max_value_bytes,
             replicas=bus.client.replicas,
         )
-        with _speaking_of(f"bucket {spec.name} cannot be opened"):
+
+        async def make() -> KeyValue:
             try:
-                store = await bus.jetstream.create_key_value(config)
-            except nats.js.errors.BadRequestError:
-                store = await bus.jetstream.key_value(spec.name)
+                return await bus.jetstream.create_key_value(config)
+            except nats.js.errors.BadRequestError as error:
+                if error.err_code != _EXISTS_OTHERWISE:
+                    raise
+                return await bus.jetstream.key_value(spec.name)
+
+        with _speaking_of(f"bucket {spec.name} cannot be opened"):
+            store = await patiently(f"bucket {spec.name}", make, patience_s)
         return cls(bus, store, spec, model)
 
     async def put(self, key: str, value: MessageT, guard: Guard | None = None) -> None:

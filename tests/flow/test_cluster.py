@@ -1,0 +1,152 @@
+"""A server of a NATS cluster dies under traffic: clients go on with the others, and nothing said is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from contracts.advisories import CLIENT_DISCONNECTED, ClientDisconnected
+from contracts.examples.practice import ACTIVE_CALL, CALL
+from contracts.messages import ActiveCall, DtmfReceived
+from contracts.streams import CALLS, CALLS_BUCKET
+from contracts.wire import decode_event, every_event_of
+from runtime.connection import connect
+from runtime.process import Context
+from runtime.settings import ProcessSettings
+from runtime.storage import Bucket
+from tests.support.bus_guests import guest
+from tests.support.context import service_context
+from tests.support.waiting import eventually
+from trunkline.bus_users import BusUsers
+from trunkline.nats_server import NatsCluster, NatsServer
+
+EVENTS = 300
+
+
+@pytest.fixture
+def users() -> BusUsers:
+    return BusUsers()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, users: BusUsers) -> Iterator[NatsCluster]:
+    """Three servers, guarded as that of `trunkline up`."""
+    known = [users.of("gateway"), users.of("session"), users.operator]
+    with NatsCluster(tmp_path, users=known) as servers:
+        yield servers
+
+
+@pytest.fixture
+async def contexts(cluster: NatsCluster, users: BusUsers) -> AsyncIterator[dict[str, Context]]:
+    """A gateway and a session that keep three copies of everything."""
+    failures: list[BaseException] = []
+    async with AsyncExitStack() as stack:
+        yield {
+            name: await stack.enter_async_context(
+                service_context(
+                    settings(cluster, users, name), name, process=f"{name}-1", on_task_failure=failures.append
+                )
+            )
+            for name in ("gateway", "session")
+        }
+    assert not failures, failures
+
+
+def settings(cluster: NatsCluster, users: BusUsers, service: str) -> ProcessSettings:
+    user = users.of(service)
+    return ProcessSettings(
+        nats_url=cluster.url, nats_user=user.name, nats_password=user.password, nats_replicas=3
+    )
+
+
+def server_of(client: Client, cluster: NatsCluster) -> NatsServer:
+    assert client.connected_url is not None
+    port = client.connected_url.port
+    return next(one for one in cluster.servers if one.port == port)
+
+
+async def test_no_event_is_lost_when_the_server_of_its_speaker_is_killed(
+    cluster: NatsCluster, users: BusUsers, contexts: dict[str, Context]
+) -> None:
+    speaker = contexts["gateway"].bus
+    bucket = await Bucket.open(contexts["session"].bus, CALLS_BUCKET, ActiveCall)
+    await bucket.put(ACTIVE_CALL.call, ACTIVE_CALL)
+    doomed = server_of(speaker.client, cluster)
+    said = []
+    for number in range(EVENTS):
+        if number == EVENTS // 3:
+            doomed.kill()
+        event = await speaker.publish_event(CALL, DtmfReceived(digit_pii=str(number % 10)))
+        said.append(event.id)
+        await asyncio.sleep(0.005)  # traffic that lasts
+    await eventually(lambda: speaker.unacknowledged == 0, "every event stored", 30)
+    assert server_of(speaker.client, cluster) is not doomed
+    await asyncio.to_thread(cluster.await_health)
+    assert sorted(await stored(cluster, users, len(said))) == sorted(said)
+    assert await bucket.get(ACTIVE_CALL.call) == ACTIVE_CALL
+    await asyncio.to_thread(doomed.start)
+    await asyncio.to_thread(cluster.await_health)
+
+
+async def stored(cluster: NatsCluster, users: BusUsers, count: int) -> list[str]:
+    """The id of every event of the call that the stream holds, each as often as it does."""
+    found: list[str] = []
+    complete = asyncio.Event()
+
+    async def receive(msg: Msg) -> None:
+        found.append(decode_event(msg.subject, msg.data).id)
+        if msg.metadata.num_pending == 0 and len(found) >= count:
+            complete.set()
+
+    client = await connect(settings(cluster, users, "trunkline"), "reader")
+    try:
+        await client.jetstream().subscribe(
+            every_event_of(CALL), stream=CALLS.name, ordered_consumer=True, cb=receive
+        )
+        await asyncio.wait_for(complete.wait(), 20)
+    finally:
+        await client.close()
+    return found
+
+
+async def test_a_lost_connection_is_heard_of_at_every_server(cluster: NatsCluster, users: BusUsers) -> None:
+    at_first, at_last = cluster.servers[0].url, cluster.servers[-1].url
+    async with guest(at_first, users.of("session")) as session:
+        heard = await session.listen(CLIENT_DISCONNECTED)
+        user = users.of("gateway")
+        here = ProcessSettings(nats_url=at_last, nats_user=user.name, nats_password=user.password)
+        client = await connect(here, "gateway-7")
+        await client.close()
+        while True:
+            msg = await asyncio.wait_for(heard.get(), 10)
+            if ClientDisconnected.model_validate_json(msg.data).client.name == "gateway-7":
+                break
+
+
+async def test_what_is_made_has_a_copy_on_every_server(
+    cluster: NatsCluster, contexts: dict[str, Context]
+) -> None:
+    session = contexts["session"].bus
+    bucket = await Bucket.open(session, CALLS_BUCKET, ActiveCall)
+    await bucket.put(ACTIVE_CALL.call, ACTIVE_CALL)
+    assert (await session.jetstream.stream_info(f"KV_{CALLS_BUCKET.name}")).config.num_replicas == 3
+
+
+async def test_who_makes_something_while_its_leader_is_away_waits_until_there_is_one(
+    cluster: NatsCluster, contexts: dict[str, Context]
+) -> None:
+    session = contexts["session"].bus
+    doomed = cluster.leader
+    doomed.kill()
+    opening = asyncio.create_task(Bucket.open(session, CALLS_BUCKET, ActiveCall))
+    await asyncio.to_thread(doomed.start)  # three copies need three servers
+    bucket = await opening
+    await asyncio.to_thread(cluster.await_health)
+    await bucket.put(ACTIVE_CALL.call, ACTIVE_CALL)
+    assert await bucket.get(ACTIVE_CALL.call) == ACTIVE_CALL
