@@ -38,7 +38,9 @@ class GatewayApp:
         """Hear the bus, then listen for callers; raises PortInUse."""
         desk, context = self._desk, self._context
         await context.bus.on_frames(context.process, desk.on_frame)
+        context.bus.on_lost(desk.hold)
         context.bus.on_reconnected(desk.catch_up)
+        context.bus.on_reconnected(desk.say_again)
         for work, name in (
             (desk.dispatch.run(), "dispatch"),
             (self._pacer.run(), "pacer"),
