@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from nats.aio.client import Client
@@ -128,6 +131,34 @@ async def test_what_is_made_has_a_copy_on_every_server(
     bucket = await Bucket.open(session, CALLS_BUCKET, ActiveCall)
     await bucket.put(ACTIVE_CALL.call, ACTIVE_CALL)
     assert (await session.jetstream.stream_info(f"KV_{CALLS_BUCKET.name}")).config.num_replicas == 3
+
+
+async def test_a_watch_outlives_the_server_that_had_it(
+    cluster: NatsCluster, contexts: dict[str, Context]
+) -> None:
+    context = contexts["session"]
+    bucket = await Bucket.open(context.bus, CALLS_BUCKET, ActiveCall)
+    seen: set[str] = set()
+    caught_up = asyncio.Event()
+
+    async def see(key: str, _: ActiveCall | None) -> None:
+        seen.add(key)
+
+    context.tasks.spawn(bucket.watch(see, caught_up.set), "watch")
+    await caught_up.wait()
+    (host,) = {name for server in cluster.servers for name in await asyncio.to_thread(watched_at, server)}
+    cluster.running[host].kill()
+    await context.bus.until_done(partial(bucket.put, "later", ACTIVE_CALL))
+    await eventually(lambda: "later" in seen, "the change is seen", 20)
+
+
+def watched_at(server: NatsServer) -> list[str]:
+    """The servers that have the watches of which this one knows."""
+    with urlopen(f"http://127.0.0.1:{server.monitor_port}/jsz?accounts=true&consumers=true") as answer:
+        report = json.load(answer)
+    streams = [stream for account in report["account_details"] for stream in account.get("stream_detail", [])]
+    watches = [watch for stream in streams for watch in stream.get("consumer_detail") or []]
+    return [watch["cluster"]["leader"] for watch in watches]
 
 
 async def test_who_makes_something_while_its_leader_is_away_waits_until_there_is_one(
