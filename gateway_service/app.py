@@ -53,7 +53,9 @@ class GatewayApp:
 async def attend(desk: Desk, context: Context) -> None:
     """Hear the bus for this desk, and begin what goes on for as long as it takes calls."""
     await context.bus.on_frames(context.process, desk.on_frame)
+    context.bus.on_lost(desk.hold)
     context.bus.on_reconnected(desk.catch_up)
+    context.bus.on_reconnected(desk.say_again)
     for work, name in (
         (desk.dispatch.run(), "dispatch"),
         (Pacer(context.clock, desk.tick).run(), "pacer"),

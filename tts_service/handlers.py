@@ -56,7 +56,8 @@ class BusOutlet:
         self._subject = AGENT_AUDIO.subject(process=gateway, tenant=self._ref.tenant, call=self._ref.call)
 
     async def frame(self, frame: Frame) -> None:
-        """To the gateway that holds the leg."""
+        """To the gateway that holds the leg. While NATS is away it waits: late, it can be played yet."""
+        await self._bus.reachable()
         await self._bus.publish_frame(self._subject, frame._replace(epoch=self._epoch))
         self._frames_out.add()
 

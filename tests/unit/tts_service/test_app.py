@@ -14,7 +14,8 @@ import pytest
 
 from contracts.channels import ASSIGN, HEARTBEAT, RELEASE, TAKE_OVER
 from contracts.errors import ErrorCode
-from contracts.frames import Frame, FrameFlag
+from contracts.examples.practice import CALL
+from contracts.frames import Codec, Frame, FrameFlag
 from contracts.identities import CallRef, uuid7
 from contracts.messages import (
     Assign,
@@ -47,11 +48,14 @@ from runtime.bus import Bus
 from runtime.process import Context
 from runtime.settings import ProcessSettings
 from tests.support.context import service_context
+from tests.support.holding import an_assignment
 from tests.support.waiting import eventually
 from tests.unit.tts_service.scripted import ScriptedEngine, factory
+from trunkline.nats_server import NatsServer
 from tts_service.app import TtsApp, build
 from tts_service.engines import ENGINES, Factory
 from tts_service.errors import EngineMissing
+from tts_service.handlers import BusOutlet
 from tts_service.settings import Settings
 
 _RNG = Random(5)
@@ -226,6 +230,20 @@ async def test_sentences_become_frames_on_the_gateways_subject(nats_url: str, tm
         assert [causes[report.cause].index for report in reports] == [0, 1]
         assert {report.epoch for report in reports} == {3}
         assert now.service.metrics.counter(FRAMES_OUT).total() == 31
+
+
+async def test_sound_waits_while_nats_is_away(nats_server: NatsServer, tmp_path: Path) -> None:
+    async with world(nats_server.url, tmp_path) as now:
+        bus = now.service.bus
+        outlet = BusOutlet(bus, now.service.metrics, an_assignment())
+        nats_server.stop()
+        await eventually(lambda: not bus.connected, "it notices")
+        frame = Frame(Codec.MULAW, 8000, 0, 0, b"\xff" * 160, reply=1, sentence=0)
+        sending = asyncio.create_task(outlet.frame(frame))
+        nats_server.start()
+        await sending
+        await eventually(lambda: now.frames, "the gateway has it")
+        assert now.frames == [(GATEWAY, CALL, frame._replace(epoch=1))]
 
 
 async def test_speech_of_the_caller_silences_the_reply(nats_url: str, tmp_path: Path) -> None:
