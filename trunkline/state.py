@@ -50,6 +50,7 @@ class RunningPlatform(BaseModel):
     processes: tuple[RunningProcess, ...]
     nats_user: str = ""
     nats_password: str = Field("", repr=False)
+    nats_monitor_url: str = ""
     media_urls: tuple[str, ...] = ()
     rest_url: str = ""
     control_port: int = 0
