@@ -3,9 +3,10 @@
     python -m bench.failover [--strikes 200] [--calls 50] [--services stt,llm,tts,router,session,analytics]
 
 Two processes of every role, synthetic engines; callers speak for 2 s and then listen for 8 s, again and
-again. Strikes come one after the other, at random moments: `kill -9`, or SIGSTOP for a few seconds and then
-SIGCONT, so that the frozen one wakes and finds itself replaced. The next strike waits until the process is
-back. What was promised is judged by the stream afterwards, silence by what arrived at the callers' sockets.
+again, each at his own point of these 10 s. Strikes come one after the other, at random moments: `kill -9`, or
+SIGSTOP for a few seconds and then SIGCONT, so that the frozen one wakes and finds itself replaced. The next
+strike waits until the process is back. What was promised is judged by the stream afterwards, silence by what
+arrived at the callers' sockets.
 
 `--rolling` restarts every process in order instead (SIGTERM, drain, start), one after the other.
 """
@@ -19,39 +20,35 @@ import random
 import sys
 import tempfile
 import time
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import uvloop
 
-from bench.chaos.heard import Touched, silence_ms, touched
-from bench.chaos.invariants import Story, faults_of, stories
+from bench.chaos.invariants import stories
 from bench.chaos.monkey import Blow, Monkey, Strike, plan_strikes, service_of
 from bench.chaos.record import calls_holding_slots, whole_record
+from bench.chaos.verdict import Outcome, Scene, judged
 from bench.density import make_room
 from bench.machine import describe_machine
 from runtime.clock import SystemClock
 from trunkline.bus_client import open_bus
 from trunkline.load.plan import Arrival, LoadPlan, Number
-from trunkline.load.report import HEARD_OUT, LoadReport, spread
+from trunkline.load.report import LoadReport
 from trunkline.load.run import LoadRun
 from trunkline.load.script import parse_pattern
 from trunkline.local_platform import LocalPlatform, Options
 from trunkline.readiness import HttpOk
 
-SPOKEN_S: Final = 2.0
 SCRIPT: Final = parse_pattern("noise:2.0,silence:8.0")
-ENDPOINT_MS: Final = 300.0
-WHOLE_ANSWER_MS: Final = (1_900.0, 2_150.0)
+SCENE: Final = Scene(spoken_s=2.0, endpoint_ms=300.0, whole_answer_ms=(1_900.0, 2_150.0))
 NUMBER: Final = "+15550199"
 STRIKABLE: Final = ("stt", "llm", "tts", "router", "session", "analytics")
 PAIRS: Final = ("gateway", "stt", "llm", "tts", "router", "session")
 SETTLES_S: Final = 3.0
 ENDS_WITHIN_S: Final = 20.0
 LOOK_S: Final = 0.5
-MOST_FAULTS: Final = 50
 FROZEN_S: Final = 4.0
 DIALS_A_SECOND: Final = 20
 PAUSE_S: Final = (0.5, 2.5)
@@ -70,17 +67,6 @@ class Trial:
     frozen: float = 0.3
     rolling: bool = False
     seed: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A run and what was found afterwards."""
-
-    strikes: list[Strike]
-    report: LoadReport
-    stories: list[Story]
-    slots_held: int
-    zero_us: int
 
 
 async def run(trial: Trial, home: Path) -> Outcome:
@@ -108,8 +94,18 @@ async def run(trial: Trial, home: Path) -> Outcome:
 
 async def callers(platform: LocalPlatform, trial: Trial, arrive_s: float, rng: random.Random) -> LoadReport:
     """Everybody who calls, from the first to hang up to the last."""
-    url = platform.state.media_url
-    plan = LoadPlan(url, (Number(NUMBER),), trial.calls, Arrival.CONSTANT, arrive_s, SCRIPT, trial.talk_s)
+    url, *others = platform.state.media_urls
+    plan = LoadPlan(
+        url,
+        (Number(NUMBER),),
+        trial.calls,
+        Arrival.CONSTANT,
+        arrive_s,
+        SCRIPT,
+        trial.talk_s,
+        together=True,
+        others=tuple(others),
+    )
     return await LoadRun(plan, SystemClock(), rng, pids={}).run()
 
 
@@ -143,58 +139,6 @@ async def until_free(bus: Any) -> int:
     return await calls_holding_slots(bus)
 
 
-def judged(outcome: Outcome) -> dict[str, Any]:
-    """The figures."""
-    report, strikes = outcome.report, outcome.strikes
-    hit, spared = touched(
-        strikes,
-        report.calls,
-        outcome.stories,
-        zero_us=outcome.zero_us,
-        spoken_s=SPOKEN_S,
-        endpoint_ms=ENDPOINT_MS,
-    )
-    usual = [ms for turn in spared if (ms := silence_ms(turn, ENDPOINT_MS)) is not None]
-    usual_ms = spread(usual).p50 or 0.0
-    turns = [turn for call in report.calls for turn in call.turns]
-    low, high = WHOLE_ANSWER_MS
-    faults = [fault for story in outcome.stories for fault in faults_of(story)]
-    return {
-        "strikes": len(strikes),
-        "strikes_by_process": dict(Counter(f"{one.blow} {one.process}" for one in strikes)),
-        "back_s": spread([one.back_s * 1000 for one in strikes]).model_dump(),
-        "calls": len(report.calls),
-        "calls_dropped": sum(call.ending != HEARD_OUT for call in report.calls),
-        "endings": dict(Counter(call.ending for call in report.calls)),
-        "turns": len(turns),
-        "turns_unanswered": sum(turn.waited_ms is None for turn in turns),
-        "answers_cut_short": sum(turn.heard_ms < low for turn in turns if turn.waited_ms is not None),
-        "answers_too_long": sum(turn.heard_ms > high for turn in turns),
-        "broken_promises": dict(Counter(fault.promise for fault in faults)),
-        "faults": [f"{one.call}: {one.promise}: {one.detail}" for one in faults[:MOST_FAULTS]],
-        "stale_events_in_the_stream": sum(len(story.stale) for story in outcome.stories),
-        "slots_held_at_the_end": outcome.slots_held,
-        "usual_silence_ms": spread(usual).model_dump(),
-        "silence_by_a_strike_ms": spread([max(0.0, one.silence_ms - usual_ms) for one in hit]).model_dump(),
-        "by_service": by_service(hit, usual_ms),
-    }
-
-
-def by_service(hit: list[Touched], usual_ms: float) -> dict[str, Any]:
-    """The silence by service and blow."""
-    kinds = sorted({(one.strike.service, one.strike.blow) for one in hit})
-    return {
-        f"{blow} {service}": spread(
-            [
-                max(0.0, one.silence_ms - usual_ms)
-                for one in hit
-                if (one.strike.service, one.strike.blow) == (service, blow)
-            ]
-        ).model_dump()
-        for service, blow in kinds
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -222,7 +166,7 @@ def main() -> None:
     before = describe_machine()
     with tempfile.TemporaryDirectory() as folder:
         outcome = uvloop.run(run(trial, arguments.keep or Path(folder)))
-    figures = judged(outcome)
+    figures = judged(outcome, SCENE)
     print(json.dumps(figures, indent=1))
     if arguments.out:
         content = {"command": "python -m bench.failover " + " ".join(sys.argv[1:]), **before, **figures}

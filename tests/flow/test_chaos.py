@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.chaos.verdict import Outcome, judged
 from bench.density import make_room
-from bench.failover import Outcome, Trial, judged, run
+from bench.failover import SCENE, Trial, run
 
 _KEPT = {
     "calls_dropped": 0,
@@ -27,7 +28,7 @@ def _room(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def kept(outcome: Outcome) -> dict[str, object]:
-    figures = judged(outcome)
+    figures = judged(outcome, SCENE)
     return {name: figures[name] for name in _KEPT}
 
 
