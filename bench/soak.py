@@ -35,11 +35,12 @@ from runtime.clock import SystemClock
 from runtime.storage import Bucket
 from trunkline.bus_client import open_bus
 from trunkline.load.plan import Arrival, LoadPlan, Number
-from trunkline.load.processes import usages
-from trunkline.load.report import HEARD_OUT, CallRecord, spread
+from trunkline.load.report import HEARD_OUT, CallRecord
 from trunkline.load.run import LoadRun
 from trunkline.load.script import FIXED_PATTERN, parse_pattern
 from trunkline.local_platform import LocalPlatform, Options
+from trunkline.reports.processes import usages
+from trunkline.reports.samples import spread
 
 NUMBER: Final = "+15550199"
 TALK_S: Final = 40.0

@@ -15,7 +15,8 @@ from typing import Any, Final
 from bench.chaos.heard import HeardTurn, heard_turns
 from bench.chaos.invariants import Story, faults_of
 from bench.chaos.monkey import Strike
-from trunkline.load.report import HEARD_OUT, LoadReport, spread
+from trunkline.load.report import HEARD_OUT, LoadReport
+from trunkline.reports.samples import spread
 
 MOST_TOLD: Final = 50
 LONG_SILENCE_MS: Final = 2_500.0
