@@ -26,7 +26,7 @@ class HeardTurn:
     the caller had a line to the platform.
     """
 
-    call: str
+    story: Story | None
     turn: Turn
     strike: Strike | None
     line_s: float
@@ -55,8 +55,7 @@ def heard_turns(
         blows = [blow for strike in strikes if story and (blow := _blow_to(story, strike))]
         for turn in call.turns:
             strike = next((one.strike for one in blows if one.falls_into(turn, zero_us, spoken_s)), None)
-            name = story.ref.call if story else call.carrier_call_id
-            found.append(HeardTurn(name, turn, strike, _with_a_line_s(call, turn, spoken_s)))
+            found.append(HeardTurn(story, turn, strike, _with_a_line_s(call, turn, spoken_s)))
     return found
 
 

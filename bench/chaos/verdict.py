@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bench.chaos.course import course
 from bench.chaos.heard import HeardTurn, heard_turns
 from bench.chaos.invariants import Story, faults_of
 from bench.chaos.monkey import Strike
@@ -22,6 +23,7 @@ MOST_TOLD: Final = 50
 LONG_SILENCE_MS: Final = 2_500.0
 GATEWAY: Final = "gateway"
 _TOO_LITTLE_S: Final = 0.3
+_SHOWN_US: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def judged(outcome: Outcome, scene: Scene) -> dict[str, Any]:
         "answers_too_long": counts["too long"],
         "answers_said_again_after_a_gateway": counts["said again"],
         "silences_not_by_a_strike": counts["silent"],
-        "odd_turns": [_tell(one, why, outcome.zero_us) for one, why in odd[:MOST_TOLD]],
+        "odd_turns": [_tell(one, why, outcome, scene) for one, why in odd[:MOST_TOLD]],
         "broken_promises": dict(Counter(fault.promise for fault in faults)),
         "faults": [f"{one.call}: {one.promise}: {one.detail}" for one in faults[:MOST_TOLD]],
         "stale_events_in_the_stream": sum(len(story.stale) for story in outcome.stories),
@@ -99,15 +101,17 @@ def _what_is_odd(one: HeardTurn, silent_ms: float | None, usual_ms: float, scene
     return ""
 
 
-def _tell(one: HeardTurn, why: str, zero_us: int) -> dict[str, Any]:
-    strike = one.strike
+def _tell(one: HeardTurn, why: str, outcome: Outcome, scene: Scene) -> dict[str, Any]:
+    strike, story, zero_us = one.strike, one.story, outcome.zero_us
+    began_us = zero_us + round((one.turn.said_s - scene.spoken_s) * 1e6)
     return {
         "why": why,
-        "call": one.call,
+        "call": story.ref.call if story else "",
         **one.turn.model_dump(),
         "line_s": round(one.line_s, 3),
         "strike": f"{strike.blow} {strike.process}" if strike else "",
         "struck_s": round((strike.at_us - zero_us) / 1e6, 3) if strike else None,
+        "course": course(story, began_us, began_us + _SHOWN_US, zero_us) if story else [],
     }
 
 

@@ -135,6 +135,15 @@ def test_a_sentence_may_be_heard_twice_only_where_its_gateway_was_lost() -> None
     assert (found["answers_said_again_after_a_gateway"], found["answers_too_long"]) == (1, 0)
 
 
+def test_what_happened_in_an_odd_turn_is_told_in_order() -> None:
+    told = stories([*SOUND[:-1], moved(19.0), turn(3).model_copy(update={"at_us": at(21.0)}), ENDED])
+    found = figures(a_call(a_turn(20, None, 0.0)), told=told)
+    assert found["odd_turns"][0]["course"] == [
+        "19.000 call.reassigned e0 role=stt before=stt-1 process=x-9 why=lost",
+        "21.000 turn.ended e1 turn=3 (stale)",
+    ]
+
+
 def test_broken_promises_are_named() -> None:
     found = figures(a_call(a_turn(10)), told=stories(SOUND[:-1]))
     assert found["broken_promises"] == {"a call ends once": 1}
