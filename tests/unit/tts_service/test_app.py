@@ -45,6 +45,7 @@ from contracts.messages import (
 )
 from contracts.telemetry import FRAMES_OUT, PHRASE_CACHE
 from runtime.bus import Bus
+from runtime.errors import WorkerDraining
 from runtime.process import Context
 from runtime.settings import ProcessSettings
 from tests.support.context import service_context
@@ -420,7 +421,7 @@ async def test_a_preloaded_engine_that_is_missing_stops_the_start(nats_url: str,
 async def test_a_replacement_says_what_the_gateway_has_not(
     nats_url: str, tmp_path: Path, silent: bool
 ) -> None:
-    settings: Any = {"tts_synthetic_audio_ms": 300, "tts_takeover_timeout_s": 0.05}
+    settings: Any = {"tts_synthetic_audio_ms": 300, "tts_takeover_patience_s": 0.1}
     async with world(nats_url, tmp_path, **settings) as now:
         ref = CallRef("acme", uuid7(1_767_225_600_000, _RNG))
         asked: list[TakeOver] = []
@@ -454,7 +455,21 @@ async def test_a_call_without_a_gateway_waits_and_goes_on_at_the_next_one(
         await now.until_reply_ends(ref, 1)
         await now.publish(ref, CallDetached(gateway=GATEWAY, wait_s=15))
         await now.say(ref, 2, "Two.")
+        opened = asyncio.Event()
+        asked: list[TakeOver] = []
+
+        async def answer(question: TakeOver) -> TakenOver:
+            asked.append(question)
+            if not opened.is_set():
+                raise WorkerDraining("not open yet", mend="ask again")
+            return TakenOver()
+
+        subject = TAKE_OVER.subject(tenant=ref.tenant, call=ref.call)
+        await now.bus.respond(subject, TakeOver, TakenOver, answer)
         await now.replaced(ref, Role.GATEWAY, OTHER_GATEWAY, 2)
+        await eventually(lambda: len(asked) > 2, "asked again and again")
+        assert {gateway for gateway, _, _ in now.frames} == {GATEWAY}, "it would drop them"
+        opened.set()
         await now.until_reply_ends(ref, 2)
         by_gateway = [(gateway, frame.reply, frame.epoch) for gateway, _, frame in now.frames]
         assert by_gateway == [
