@@ -39,8 +39,9 @@ bench: $(VENV)/.embedded $(VENV)/.project  ## measure the bus, then real calls
 	$(BIN)/python -m bench.bus $(ARGS)
 	$(BIN)/python -m bench.call_latency $(ARGS)
 
-docs: $(VENV)/.embedded $(VENV)/.project  ## write the docs that follow from the channel table
+docs: $(VENV)/.embedded $(VENV)/.project  ## write the docs that follow from the channel table and from REST
 	$(BIN)/python -m contracts.generate
+	$(BIN)/python -m gateway_service.rest.openapi
 
 kokoro: $(VENV)/.kokoro  ## add the Kokoro voice
 

@@ -12,8 +12,8 @@ from analytics_service.recording import Notices, Recorder
 from analytics_service.settings import Settings
 from analytics_service.stores import QueryLimits, store_opener
 from analytics_service.threads import StoreThreads
-from contracts.channels import ANALYTICS_QUERY
-from contracts.messages import SqlResult
+from contracts.channels import ANALYTICS_CALLS, ANALYTICS_QUERY, ANALYTICS_TRANSCRIPT
+from contracts.messages import CallRecords, SqlResult, Transcript
 from contracts.telemetry import ROWS_WRITTEN, STORE_RETRIES
 from runtime.process import Context, Service
 
@@ -93,6 +93,8 @@ def build(settings: Settings, context: Context) -> AnalyticsApp:
     intake = Intake(context.bus.jetstream, context.bus.client.flush, context.clock, plan)
     queries = QueryHandler(store, context.bus.client.max_payload - _ENVELOPE_BYTES)
     context.rpc.serve(ANALYTICS_QUERY, SqlResult, queries.answer)
+    context.rpc.serve(ANALYTICS_CALLS, CallRecords, queries.calls)
+    context.rpc.serve(ANALYTICS_TRANSCRIPT, Transcript, queries.transcript)
     context.health.require("store", lambda: store.is_open and recorder.storing)
     return AnalyticsApp(context, store, intake, EventHandler(intake, recorder))
 

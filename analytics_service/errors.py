@@ -5,9 +5,10 @@ TrunklineError
     ├── BadStoreUrl         the setting names no store that can be opened
     ├── StorePackageMissing the package that speaks to this store is not installed
     ├── SchemaTooNew        the store was written by a newer build
-    ├── StoreUnavailable    the store cannot be reached or is busy (retryable)
+    ├── StoreUnavailable    503  the store cannot be reached or is busy (retryable)
     ├── RowsRefused         the store will never take these rows as they are
-    └── QueryRefused        a statement that may not be asked, or that the store refused
+    ├── QueryRefused        400  a statement that may not be asked, or that the store refused
+    └── UnknownCall         404  the record knows no such call of this tenant
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class StoreUnavailable(AnalyticsError):
     """The store cannot be reached or is busy."""
 
     code = ErrorCode.STORE_UNAVAILABLE
+    status = 503
     retryable = True
 
 
@@ -54,3 +56,11 @@ class QueryRefused(AnalyticsError):
     """A statement that may not be asked, or that the store refused."""
 
     code = ErrorCode.BAD_QUERY
+    status = 400
+
+
+class UnknownCall(AnalyticsError):
+    """The record knows no such call of this tenant."""
+
+    code = ErrorCode.UNKNOWN_CALL
+    status = 404

@@ -6,13 +6,15 @@ import logging
 
 from nats.aio.msg import Msg
 
+from analytics_service import reports
 from analytics_service.answers import reply_of
 from analytics_service.errors import StoreUnavailable
 from analytics_service.intake import Intake
+from analytics_service.ports import Answer
 from analytics_service.recording import Delivery, Recorder
 from analytics_service.statements import checked
 from analytics_service.threads import StoreThreads
-from contracts.messages import SqlQuery, SqlResult
+from contracts.messages import CallRecords, GetTranscript, ListCalls, SqlQuery, SqlResult, Transcript
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,18 @@ class QueryHandler:
         """Rows, or QueryRefused."""
         answer = await self._store.query(checked(query.sql), query.max_rows)
         return reply_of(answer, self._budget_bytes)
+
+    async def calls(self, asked: ListCalls) -> CallRecords:
+        """rpc.analytics.calls."""
+        return reports.calls_found(asked, await self._ask(reports.calls_asked(asked)))
+
+    async def transcript(self, asked: GetTranscript) -> Transcript:
+        """rpc.analytics.transcript; raises UnknownCall."""
+        call = await self._ask(reports.call_asked(asked))
+        return reports.lines_found(asked, call, await self._ask(reports.lines_asked(asked)))
+
+    async def _ask(self, question: reports.Question) -> Answer:
+        return await self._store.query(question.sql, question.max_rows, question.parameters)
 
 
 def _delivery(message: Msg) -> Delivery:

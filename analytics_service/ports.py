@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 Row = Mapping[str, object]
 
@@ -28,10 +28,11 @@ class ReportStore(Protocol):
         """
         ...
 
-    def query(self, sql: str, max_rows: int) -> Answer:
+    def query(self, sql: str, max_rows: int, parameters: dict[str, Any] | None = None) -> Answer:
         """Answer one statement, read-only; raises QueryRefused with the store's own words.
 
-        May run beside `insert`, on a thread of its own.
+        `{name:Type}` in it stands for a value of `parameters`, which the store binds. May run beside
+        `insert`, on a thread of its own.
         """
         ...
 

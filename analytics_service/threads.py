@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from analytics_service.errors import StoreUnavailable
 from analytics_service.ports import Answer, ReportStore, Row
@@ -39,10 +39,10 @@ class StoreThreads:
         store = self._opened()
         await _on(self._writes, lambda: store.insert(table, rows))
 
-    async def query(self, sql: str, max_rows: int) -> Answer:
+    async def query(self, sql: str, max_rows: int, parameters: dict[str, Any] | None = None) -> Answer:
         """See `ReportStore.query`; StoreUnavailable while it is not open."""
         store = self._opened()
-        return await _on(self._reads, lambda: store.query(sql, max_rows))
+        return await _on(self._reads, lambda: store.query(sql, max_rows, parameters))
 
     async def close(self) -> None:
         """Wait for the calls in hand, then let go of the store."""

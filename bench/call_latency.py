@@ -202,7 +202,7 @@ def summarize(rows: list[dict[str, Any]], cuts: list[dict[str, float]]) -> dict[
 async def run(arguments: argparse.Namespace) -> dict[str, Any]:
     speech = load_speech(arguments.voices.split(","))
     with tempfile.TemporaryDirectory() as home:
-        options = Options(home=arguments.home or Path(home), port=0)
+        options = Options(home=arguments.home or Path(home), port=0, open_loopback=True)
         async with LocalPlatform(options) as platform:
             before = describe_machine()
             rows, calls = await measure_turns(platform, speech, arguments.turns)

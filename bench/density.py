@@ -22,6 +22,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -84,13 +85,13 @@ class Point:
         }
 
 
-def make_room() -> None:
+def make_room(set_variable: Callable[[str, str], object] = os.environ.setdefault) -> None:
     """Let every service take more calls than any machine of this size holds, and load no model."""
     for service in ("GATEWAY", "STT", "LLM", "TTS"):
-        os.environ.setdefault(f"TRUNKLINE_{service}_CAPACITY", str(CAPACITY))
-    os.environ.setdefault("TRUNKLINE_STT_PRELOAD", "synthetic")
+        set_variable(f"TRUNKLINE_{service}_CAPACITY", str(CAPACITY))
+    set_variable("TRUNKLINE_STT_PRELOAD", "synthetic")
     for service in ("LLM", "TTS"):
-        os.environ.setdefault(f"TRUNKLINE_{service}_PRELOAD", '["synthetic"]')
+        set_variable(f"TRUNKLINE_{service}_PRELOAD", '["synthetic"]')
 
 
 async def measure(home: Path, calls: int, seconds: float, report: Path) -> LoadReport:
@@ -122,7 +123,7 @@ async def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        options = Options(home=home, port=0, spread=True, local_llm=False)
+        options = Options(home=home, port=0, spread=True, local_llm=False, open_loopback=True)
         async with LocalPlatform(options) as platform:
             await asyncio.sleep(SETTLES_S)
             pids = {one.name: one.pid for one in platform.state.processes}

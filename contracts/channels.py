@@ -11,7 +11,15 @@ from contracts import messages as m
 from contracts.channel import Channel, Plane
 from contracts.frames import Frame
 from contracts.messages.base import Message
-from contracts.streams import ALERTS, ASSISTANTS_BUCKET, CALLS, CALLS_BUCKET
+from contracts.streams import (
+    ALERTS,
+    ASSISTANTS_BUCKET,
+    CALLS,
+    CALLS_BUCKET,
+    LEASE_KEY,
+    LEASES_BUCKET,
+    TERM_KEY,
+)
 
 M = TypeVar("M", bound=Message)
 
@@ -34,7 +42,7 @@ def _record(
 
 def _router(method: str, request: type[M], reply: type[m.Reply], summary: str) -> Channel[M]:
     """A row of what router offers to those who speak for people."""
-    name, askers = f"router.{method}", ("gateway", "trunkline")
+    name, askers = f"router.{method}", ("rest", "trunkline")
     return Channel(name, f"rpc.{name}", request, Plane.RPC, _NONE, askers, ("router",), summary, reply)
 
 
@@ -87,7 +95,7 @@ CALL_DETACHED: Final = _record(
     "call.detached",
     m.CallDetached,
     ("session",),
-    ("stt", "llm", "tts"),
+    ("gateway", "stt", "llm", "tts"),
     "The call lost its gateway and waits for its leg.",
 )
 LEG_ENDED: Final = _record("leg.ended", m.LegEnded, ("gateway",), ("session",), "The leg is gone, and why.")
@@ -177,7 +185,7 @@ HEARTBEAT: Final = Channel(
     _NONE,
     ("gateway", "stt", "llm", "tts"),
     ("session",),
-    "Alive, and how loaded; every second.",
+    "Alive, and how loaded; a few times a second.",
 )
 ASSIGN: Final = Channel(
     "assign",
@@ -207,7 +215,7 @@ SESSION_OPEN: Final = Channel(
     m.OpenCall,
     Plane.RPC,
     _NONE,
-    ("gateway",),
+    ("gateway", "rest"),
     ("session",),
     "May this call be answered, and by whom?",
     m.OpenCallReply,
@@ -223,6 +231,39 @@ SESSION_ACTIVE: Final = Channel(
     "Which calls hold slots now?",
     m.ActiveCalls,
 )
+SESSION_CALLS: Final = Channel(
+    "session.calls",
+    "rpc.session.calls",
+    m.ListLiveCalls,
+    Plane.RPC,
+    _NONE,
+    ("gateway", "rest"),
+    ("session",),
+    "A page of the calls that hold slots.",
+    m.LiveCalls,
+)
+SESSION_COUNTS: Final = Channel(
+    "session.counts",
+    "rpc.session.counts",
+    m.CountCalls,
+    Plane.RPC,
+    _NONE,
+    ("rest",),
+    ("session",),
+    "How many calls are there, and how many may be?",
+    m.CountedCalls,
+)
+SESSION_END: Final = Channel(
+    "session.end",
+    "rpc.session.end",
+    m.EndCall,
+    Plane.RPC,
+    _NONE,
+    ("rest",),
+    ("session",),
+    "End this call.",
+    m.EndCallReply,
+)
 ANALYTICS_QUERY: Final = Channel(
     "analytics.query",
     "rpc.analytics.query",
@@ -233,6 +274,28 @@ ANALYTICS_QUERY: Final = Channel(
     ("analytics",),
     "One read-only statement against the reporting store.",
     m.SqlResult,
+)
+ANALYTICS_CALLS: Final = Channel(
+    "analytics.calls",
+    "rpc.analytics.calls",
+    m.ListCalls,
+    Plane.RPC,
+    _NONE,
+    ("rest",),
+    ("analytics",),
+    "A page of the calls of the record.",
+    m.CallRecords,
+)
+ANALYTICS_TRANSCRIPT: Final = Channel(
+    "analytics.transcript",
+    "rpc.analytics.transcript",
+    m.GetTranscript,
+    Plane.RPC,
+    _NONE,
+    ("rest",),
+    ("analytics",),
+    "What was said in a call?",
+    m.Transcript,
 )
 
 ROUTER_TENANTS: Final = _router(
@@ -282,6 +345,26 @@ ACTIVE_CALL: Final = Channel(
     ("session",),
     ("session",),
     "A call that holds a slot, with its assignments and epoch.",
+)
+SESSION_LEASE: Final = Channel(
+    "session.lease",
+    f"$KV.{LEASES_BUCKET.name}.{LEASE_KEY}",
+    m.LeaderLease,
+    Plane.KV,
+    f"bucket {LEASES_BUCKET.name}, the newest",
+    ("session",),
+    ("session",),
+    "Which session process leads; written anew while it does.",
+)
+SESSION_TERM: Final = Channel(
+    "session.term",
+    f"$KV.{CALLS_BUCKET.name}.{TERM_KEY}",
+    m.LeaderTerm,
+    Plane.KV,
+    f"bucket {CALLS_BUCKET.name}, the newest",
+    ("session",),
+    ("session",),
+    "Whose term it is: a leader of an older one can write no call record.",
 )
 
 CONFIGURATION_BROKEN: Final = Channel(

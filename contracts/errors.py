@@ -44,6 +44,7 @@ class ErrorCode(StrEnum):
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
+    TOO_MANY_REQUESTS = "too_many_requests"
     TIMEOUT = "timeout"
     INTERNAL = "internal"
 

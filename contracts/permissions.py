@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from contracts.advisories import ADVISORY_LISTENERS, CLIENT_DISCONNECTED
 from contracts.channel import Channel, Plane
-from contracts.channels import CHANNELS, RECORD_READERS
+from contracts.channels import ASSIGN, CHANNELS, RECORD_READERS
 from contracts.errors import ContractError
 from contracts.messages import Role
 from contracts.streams import ALERTS, CALLS
@@ -29,6 +30,10 @@ SERVICES: Final = tuple(
 
 _ROLES: Final = tuple(role.value for role in Role)
 _API: Final = "$JS.API"
+
+HISTORY_REQUEST: Final = f"{_API}.DIRECT.GET.{CALLS.name}"
+"""Asks the stream for all that was said in a call. Which one is in the question: NATS cannot narrow it."""
+
 _EVENT_PLANES: Final = {Plane.RECORD: "call.*.*.>", Plane.LIVE: "live.*.*.>"}
 _RECORD: Final = tuple(row for row in CHANNELS if row.plane is Plane.RECORD)
 _NOT_IN_A_TOKEN: Final = re.compile(r"[^A-Za-z0-9_+-]")
@@ -58,8 +63,11 @@ def inbox_prefix(user: str) -> str:
     return f"_INBOX.{_NOT_IN_A_TOKEN.sub('_', user)}"
 
 
-def permissions_of(*services: str) -> Permissions:
-    """What a process may do that runs these services: all that each of them may; ContractError for none."""
+def permissions_of(*services: str, user: str = "") -> Permissions:
+    """What a process may do that runs these services: all that each of them may; ContractError for none.
+
+    `user` is who it is to NATS where several processes run the same services.
+    """
     for service in services:
         if service not in SERVICES:
             raise ContractError(f"no channel names a service {service!r}", mend=f"use {', '.join(SERVICES)}")
@@ -70,7 +78,7 @@ def permissions_of(*services: str) -> Permissions:
         *(subject for one in services for subject in _jetstream(one)),
     }
     subscribe = {
-        f"{inbox_prefix(user_of(services))}.>",
+        f"{inbox_prefix(user or user_of(services))}.>",
         *(
             subject
             for one in services
@@ -78,6 +86,7 @@ def permissions_of(*services: str) -> Permissions:
             if one in row.consumers
             for subject in _heard(row, one)
         ),
+        *(CLIENT_DISCONNECTED for one in services if one in ADVISORY_LISTENERS),
     }
     unheard = {
         row.wildcard() for row in CHANNELS if row not in heard and _EVENT_PLANES.get(row.plane) in subscribe
@@ -114,9 +123,14 @@ def _jetstream(service: str) -> Iterator[str]:
     if service == RECORD_KEEPER:
         yield f"{_API}.STREAM.UPDATE.{CALLS.name}"
     for row in _RECORD:
-        if service in (*row.producers, *row.consumers) and service not in RECORD_READERS:
-            # Whoever holds calls looks up the newest event of one after a reconnection.
+        if service in (*row.producers, *row.consumers) and service not in (
+            *RECORD_READERS,
+            *ASSIGN.consumers,
+        ):
+            # Whoever has to do with calls looks up the newest event of one after a reconnection.
             yield f"{_API}.DIRECT.GET.{CALLS.name}.{row.wildcard()}"
+    if service in ASSIGN.consumers:  # takes over calls that have gone on before, and reads all of them
+        yield HISTORY_REQUEST
     yield from _reads_the_record(service)
     if any(row.plane is Plane.ALERT and service in row.producers for row in CHANNELS):
         yield f"{_API}.STREAM.CREATE.{ALERTS.name}"

@@ -21,12 +21,24 @@ class StreamSpec:
 
 @dataclass(frozen=True, slots=True)
 class BucketSpec:
-    """A KV bucket; `history` values are kept of each key."""
+    """A KV bucket; `history` values are kept of each key.
+
+    `guards` are keys that hold no value of the bucket's own: a write of another may be made to depend on one.
+    """
 
     name: str
     history: int
     max_value_bytes: int
 
+    def subject(self, key: str) -> str:
+        """Where the value of `key` is written."""
+        return f"$KV.{self.name}.{key}"
+
+    guards: tuple[str, ...] = ()
+
+
+TERM_KEY: Final = "term"
+LEASE_KEY: Final = "session"
 
 CALLS: Final = StreamSpec(
     "CALLS", ("call.>",), max_age_s=30 * _DAY_S, dedupe_window_s=120, max_message_bytes=256 * 1024
@@ -35,4 +47,5 @@ ALERTS: Final = StreamSpec(
     "ALERTS", ("alert.>",), max_age_s=30 * _DAY_S, dedupe_window_s=120, max_message_bytes=64 * 1024
 )
 ASSISTANTS_BUCKET: Final = BucketSpec("assistants", history=5, max_value_bytes=512 * 1024)
-CALLS_BUCKET: Final = BucketSpec("calls", history=1, max_value_bytes=768 * 1024)
+CALLS_BUCKET: Final = BucketSpec("calls", history=1, max_value_bytes=768 * 1024, guards=(TERM_KEY,))
+LEASES_BUCKET: Final = BucketSpec("leases", history=1, max_value_bytes=4 * 1024)

@@ -53,6 +53,7 @@ HANDLER_ERRORS: Final = Metric(
     "handler_errors", Kind.COUNTER, "1", ("where",), "Handlers that raised unexpectedly."
 )
 LOOP_LAG: Final = Metric("loop_lag", Kind.GAUGE, "s", (), "How late the event loop last woke up.")
+LOOP_TASKS: Final = Metric("loop_tasks", Kind.GAUGE, "1", (), "Tasks of the event loop that are not done.")
 CALLS_HELD: Final = Metric("calls_held", Kind.GAUGE, "1", (), "Calls that this process holds.")
 FRAMES_IN: Final = Metric("frames_in", Kind.COUNTER, "1", (), "Audio frames received.")
 FRAMES_OUT: Final = Metric("frames_out", Kind.COUNTER, "1", (), "Audio frames sent.")
@@ -68,6 +69,9 @@ CALLS_OPENED: Final = Metric(
 CALLS_ENDED: Final = Metric("calls_ended", Kind.COUNTER, "1", ("reason",), "Calls ended, by reason.")
 LEGS_REFUSED: Final = Metric(
     "legs_refused", Kind.COUNTER, "1", ("code",), "Sockets closed for what they sent."
+)
+WEBHOOKS: Final = Metric(
+    "webhooks", Kind.COUNTER, "1", ("carrier", "result"), "What a carrier's webhooks were answered."
 )
 STAGE_SECONDS: Final = Metric(
     "stage", Kind.HISTOGRAM, "s", ("stage", "engine"), "Time an engine took, by stage."

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from contracts.messages import EndReason
+from gateway_service.entrance import Entrance
 from gateway_service.handlers import Desk
+from gateway_service.keyring import keyring_of
 from gateway_service.media.server import MEDIA_PATHS, listen
 from gateway_service.pacer import Pacer
 from gateway_service.playout import Pace
@@ -48,17 +49,14 @@ class GatewayApp:
         context.health.require("media", lambda: self._server is not None and self._server.is_serving())
 
     async def drain(self) -> None:
-        """Refuse new legs; returns when the last one is gone."""
-        self._desk.draining = True
-        await self._desk.say_alive()
-        while len(self._desk):
-            await self._context.clock.sleep(0.05)
+        """Refuse new legs and send those that are here elsewhere; returns when the last one is gone."""
+        await self._desk.drain()
 
     async def stop(self) -> None:
-        """Stop listening and end the legs that are left."""
+        """Stop listening and close the legs that are left."""
         if self._server is not None:
             self._server.close()
-        await self._desk.hang_up_all(EndReason.DRAINED, _GOODBYE_S)
+        await self._desk.close_all(_GOODBYE_S)
 
 
 def build(settings: Settings, context: Context) -> GatewayApp:
@@ -70,7 +68,10 @@ def build(settings: Settings, context: Context) -> GatewayApp:
         mark_grace_us=settings.gateway_mark_grace_ms * 1000,
         starved_after_us=settings.gateway_starved_after_ms * 1000,
     )
-    return GatewayApp(settings, context, Desk(settings, context, pace))
+    entrance = Entrance(
+        keyring_of(settings), settings.gateway_open_loopback, settings.gateway_token_returns_s
+    )
+    return GatewayApp(settings, context, Desk(settings, context, pace, entrance))
 
 
 SERVICE = Service("gateway", Settings, build)

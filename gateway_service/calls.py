@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
-from contracts.frames import Frame
+from contracts.epochs import Border
+from contracts.frames import FRAME_MS, Frame
 from contracts.identities import CallRef
 from contracts.messages import (
+    CallDetached,
     CallEnded,
+    CallReassigned,
     CallStarted,
     DtmfReceived,
     EndReason,
@@ -24,14 +27,21 @@ from contracts.messages import (
     OpenCallReply,
     Outcome,
     PlayoutEnded,
+    PlayoutStarted,
     ReplyCompleted,
+    Role,
     SpeechStarted,
+    TakenOver,
+    TakeOver,
     TurnEnded,
 )
 from gateway_service.call_states import OVER, State, Step, after
-from gateway_service.errors import GatewayError, OutOfOrder
+from gateway_service.errors import GatewayError, OutOfOrder, StaleTakeOver
+from gateway_service.history import History
+from gateway_service.kept_audio import KeptAudio
 from gateway_service.playout import CODEC, RATE_HZ, Pace, Playout
 from gateway_service.ports import DigitPressed, FrameMeter, HungUp, LegStarted, MarkPlayed, MediaLeg
+from gateway_service.turns import Turns
 
 _NORMAL: Final = 1000
 _GOING_AWAY: Final = 1012
@@ -39,10 +49,21 @@ _EARLY_DIGITS: Final = 32
 
 
 class Call:
-    """A caller's leg and the conversation on it. `call_id` is a UUIDv7; times are the gateway's clock."""
+    """A caller's leg and the conversation on it. Times are the gateway's clock.
+
+    `call_id`, a UUIDv7, holds until the leg's token or the session says which call it is.
+    """
 
     def __init__(
-        self, call_id: str, process: str, leg: MediaLeg, meter: FrameMeter, pace: Pace, *, kept_frames: int
+        self,
+        call_id: str,
+        process: str,
+        leg: MediaLeg,
+        meter: FrameMeter,
+        pace: Pace,
+        *,
+        kept_frames: int,
+        ring_frames: int = 600,
     ) -> None:
         self.id = call_id
         self.ref: CallRef | None = None
@@ -52,16 +73,20 @@ class Call:
         self._meter = meter
         self._pace = pace
         self._start: LegStarted | None = None
-        self._playout = Playout(pace, epoch=0)
+        self._playout = Playout(pace, since=0)
         self.epoch = 0
+        self._border = Border()
+        self._accepted_us = 0
         self._barge_in = True
+        self._ring_frames = ring_frames
+        self._ring: KeptAudio | None = None
+        self._taken_over: tuple[TakeOver, TakenOver] | None = None
         self._kept: deque[tuple[bytes, int]] = deque(maxlen=kept_frames)
         self._early: list[DigitPressed] = []
-        self._last_turn = -1
+        self._turns = Turns()
         self._hang_up_after: int | None = None
         self._last_ended: PlayoutEnded | None = None
         self._unsaid: LegEnded | None = None
-        self._sequence = 0
         self._heard_us: int | None = None
         self._frames_in = self._frames_out = self._frames_dropped = 0
 
@@ -80,6 +105,11 @@ class Call:
         """The agent has audio queued, playing or awaited."""
         return not self._playout.idle
 
+    @property
+    def engaged(self) -> bool:
+        """Somebody speaks, as far as can be known here, or the caller waits for an answer."""
+        return self.speaking or self._turns.waiting
+
     def quiet_us(self, now_us: int) -> int:
         """How long the caller has sent no media; 0 unless the call is answered."""
         return now_us - self._heard_us if self._heard_us is not None and self.state is State.TALKING else 0
@@ -90,6 +120,7 @@ class Call:
         """The leg says who calls: what to ask the session. Raises OutOfOrder for a second start."""
         self.state = after(self.state, Step.START)
         self._start = start
+        self.id = start.call or self.id
         return OpenCall(
             call=self.id,
             called=start.called,
@@ -104,14 +135,22 @@ class Call:
         assert reply.number
         assert reply.assistant
         assert self._start
+        self.id = reply.call or self.id
         self.ref = CallRef(reply.tenant, self.id)
         if self.over:
             return [self._unsaid] if self._unsaid else []
         self.state = after(self.state, Step.ACCEPT)
         self.epoch = reply.epoch
-        self._playout = Playout(self._pace, reply.epoch)
+        if not reply.resumed:  # all began in this epoch
+            self._border.join(dict.fromkeys(Role, reply.epoch))
+        self._border.join(reply.since)
+        self._playout = Playout(self._pace, self._border.since(Role.TTS))
+        self._ring = KeptAudio(self._ring_frames)
         self._barge_in = reply.assistant.barge_in
-        self._heard_us = now_us
+        self._heard_us = self._accepted_us = now_us
+        early = [DtmfReceived(digit_pii=one.digit) for one in self._early]
+        if reply.resumed:
+            return [*early]
         started = CallStarted(
             called=reply.number,
             caller=self._start.caller,
@@ -121,19 +160,33 @@ class Call:
             assistant=reply.assistant.id,
             language=reply.assistant.language,
         )
-        return [started, *(DtmfReceived(digit_pii=early.digit) for early in self._early)]
+        return [started, *early]
+
+    def go_on(self, past: History, now_us: int) -> list[Message]:
+        """Be the returned leg of a call whose gateway was lost: take up where that one was.
+
+        Frames are numbered by the time since the call began, so that those of the outage are missing ones.
+        """
+        if past.started_us:
+            self._ring = KeptAudio(self._ring_frames, max(0, now_us - past.started_us) // (FRAME_MS * 1000))
+        if past.last_playout is not None:
+            self._last_ended = past.last_playout
+            self._playout.go_on_after(past.last_playout.reply)
+        return [body for event in past.heard for body in self.on_event(event, now_us)]
 
     # -- from the caller -----------------------------------------------------------------------------
 
     def hear(self, payload: bytes, now_us: int) -> Frame | None:
-        """20 ms of the caller: the frame to send on, None while the call is not open or is over.
+        """20 ms of the caller: the frame to send on, None while the call is not open or is over, and while
+        older ones are to be sent again: then it follows them by `resend`.
 
         Raises OutOfOrder before the start.
         """
         if self.state is State.TALKING:
             self._heard_us = now_us
             self._meter.came_in()
-            return self._stamp(payload, now_us)
+            frame = self._stamp(payload, now_us)
+            return None if self._ring is not None and self._ring.again else frame
         if self.state is State.OPENING:
             self._meter.came_in()
             if len(self._kept) == self._kept.maxlen:
@@ -150,9 +203,17 @@ class Call:
         return frames
 
     def _stamp(self, payload: bytes, at_us: int) -> Frame:
+        assert self._ring
         self._frames_in += 1
-        self._sequence += 1
-        return Frame(CODEC, RATE_HZ, self._sequence, at_us, payload, self.epoch)
+        return Frame(CODEC, RATE_HZ, self._ring.keep(payload, at_us), at_us, payload, self.epoch)
+
+    def resend(self) -> Frame | None:
+        """The next frame that a replacement is to hear; None once it has caught up, or the call is over."""
+        again = self._ring.next_again() if self._ring is not None and self.state is State.TALKING else None
+        if again is None:
+            return None
+        number, payload, at_us = again
+        return Frame(CODEC, RATE_HZ, number, at_us, payload, self.epoch)
 
     def on_signal(self, signal: DigitPressed | MarkPlayed | HungUp, now_us: int) -> list[Message]:
         """What the leg says beside audio. Raises OutOfOrder for a key or a mark before the start."""
@@ -201,7 +262,9 @@ class Call:
         """What playout has to tell, and the hang-up that was to follow a reply."""
         news = self._playout.news(now_us)
         for body in news:
-            if isinstance(body, PlayoutEnded):
+            if isinstance(body, PlayoutStarted):
+                self._turns.waiting = False
+            elif isinstance(body, PlayoutEnded):
                 self._last_ended = body
                 if self._was_goodbye(body):
                     return news + self.hang_up(EndReason.AGENT_HUNG_UP, "", now_us)
@@ -212,24 +275,32 @@ class Call:
 
     # -- from the bus --------------------------------------------------------------------------------
 
+    def believes(self, event: Event[Any]) -> bool:
+        """Whether an event counts: not where another process has come to speak for that role since."""
+        return self._border.believes(event)
+
     def on_event(self, event: Event[Any], now_us: int) -> list[Message]:
-        """An event of this call from another service, each once and none of an older epoch than `epoch`."""
+        """An event of this call from another service, each once, and none that is not believed."""
         if self.state is not State.TALKING:
             return []
         match event.body:
-            case SpeechStarted(turn=turn) | TurnEnded(turn=turn):
-                return self._caller_spoke(turn, now_us)
+            case SpeechStarted(turn=turn, started_us=started_us):
+                return self._interrupted(now_us) if self._turns.started(turn, started_us) else []
+            case TurnEnded(turn=turn):
+                return self._interrupted(now_us) if self._turns.ended(turn) else []
             case ReplyCompleted() as body:
                 return self._reply_completed(body, now_us)
+            case CallReassigned() as body:
+                self._reassigned(body, now_us)
+            case CallDetached(gateway=gateway):
+                if gateway == self._process and event.at_us > self._accepted_us:
+                    self._let_go("the call is elsewhere")
             case CallEnded(reason=reason, detail=detail):
                 return self.hang_up(reason, detail, now_us)
         return []
 
-    def _caller_spoke(self, turn: int, now_us: int) -> list[Message]:
+    def _interrupted(self, now_us: int) -> list[Message]:
         """Barge-in, once a turn: a turn that ended had begun, even where its speech.started was lost."""
-        if turn <= self._last_turn:
-            return []
-        self._last_turn = turn
         if not self._barge_in:
             return []
         if self._playout.clear(now_us):
@@ -244,6 +315,55 @@ class Call:
         if self._playout.complete(body.reply, body.outcome, body.sentences, now_us):
             self._leg.clear()
         return self._spoken(now_us)
+
+    # -- processes come and go -----------------------------------------------------------------------
+
+    def take_over(self, command: TakeOver, now_us: int) -> TakenOver:
+        """A process speaks for a role in place of another; for stt, `resend` gives what it is to hear first.
+
+        The same command again changes nothing. Raises StaleTakeOver.
+        """
+        if self._taken_over is not None and self._taken_over[0] == command:
+            return self._taken_over[1]
+        since = self._border.since(command.role)
+        if command.epoch < since:
+            raise StaleTakeOver(
+                f"{command.process} takes over {command.role} in epoch {command.epoch} of call {self.id},"
+                f" which another process has since {since}",
+                mend="let go of the call",
+            )
+        self._border.move(command.role, command.epoch)
+        frames = 0
+        if command.role is Role.STT:
+            frames = self._ring.begin_again(command.after_us) if self._ring is not None else 0
+        elif command.role is Role.TTS:
+            self._playout.replaced(command.epoch, now_us)
+        reply, sentences = self._playout.held
+        answer = TakenOver(reply=reply, sentences=sentences, frames=frames)
+        self._taken_over = command, answer
+        return answer
+
+    def _reassigned(self, body: CallReassigned, now_us: int) -> None:
+        if body.role is Role.GATEWAY:
+            if body.epoch > self.epoch:
+                self._let_go("the call is elsewhere")
+        elif body.role is not Role.STT:
+            self._playout.replaced(self._border.since(Role.TTS), now_us)
+
+    def _let_go(self, reason: str) -> None:
+        """Close the leg, for its carrier to bring it again: the call goes on elsewhere, or waits for it."""
+        self.state = after(self.state, Step.CLOSE)
+        self._leg.close(_GOING_AWAY, reason)
+
+    def drain(self, now_us: int) -> list[Message]:
+        """Close the leg so that it comes again elsewhere; nothing when it is over already.
+
+        What is being said is not said to have ended: it will be said again there.
+        """
+        if self.state is not State.TALKING:
+            return self.hang_up(EndReason.DRAINED, "the gateway stops", now_us)
+        self._let_go(EndReason.DRAINED.value)
+        return [self._leg_ended(EndReason.DRAINED, "the gateway stops")]
 
     # -- the end -------------------------------------------------------------------------------------
 
@@ -274,14 +394,17 @@ class Call:
     def _last_words(self, reason: EndReason, detail: str, now_us: int) -> list[Message]:
         """What was being said is cut, then the leg is over. Kept back until the call has a tenant."""
         self._playout.clear(now_us)
-        self._unsaid = LegEnded(
+        self._unsaid = self._leg_ended(reason, detail)
+        return [*self._playout.news(now_us), self._unsaid] if self.ref else []
+
+    def _leg_ended(self, reason: EndReason, detail: str) -> LegEnded:
+        return LegEnded(
             reason=reason,
             detail=detail,
             frames_in=self._frames_in,
             frames_out=self._frames_out,
             frames_dropped=self._frames_dropped,
         )
-        return [*self._playout.news(now_us), self._unsaid] if self.ref else []
 
     def _drop(self, why: str) -> None:
         self._frames_dropped += 1

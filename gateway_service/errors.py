@@ -9,13 +9,18 @@ TrunklineError
 │   ├── MessageTooLarge     1009
 │   ├── OutOfOrder          1002  a message that cannot come now (media before start, a second start)
 │   ├── BrokenWebSocket     1002  a fault below the messages, found by the WebSocket library
+│   ├── BadParameter        1008  a parameter of the start that is not text of a fitting length
 │   ├── NumberMissing       1008  no called or caller number
+│   ├── TokenMissing        1008  no media token came with the start
+│   ├── TokenRefused        1008  a media token that is forged, expired, or for other numbers
+│   ├── AlreadyAttached     1008  another leg has this call (retryable: that leg's gateway may be lost)
 │   ├── StartTimeout        1008  connected, and then silence
 │   ├── Draining            1012  this gateway is going away (retryable)
 │   ├── GatewayFull         4503  this gateway holds all the sockets it may (retryable)
 │   ├── SessionUnavailable  4503  nobody could say whether the call may be answered (retryable)
 │   ├── CallRefused         4000 + the session's status: 4402, 4404, 4486, 4503
 │   └── InternalFault       1011  a fault of ours, in this call alone
+├── StaleTakeOver           a take-over by a process that was itself replaced since
 └── UnknownCall             a command for a call that is not, or no longer, here
 """
 
@@ -98,11 +103,40 @@ class BrokenWebSocket(GatewayError):
     code = ErrorCode.BAD_FRAME
 
 
+class BadParameter(GatewayError):
+    """A parameter of the start is not text of a fitting length."""
+
+    close_code = 1008
+    code = ErrorCode.BAD_MESSAGE
+
+
 class NumberMissing(GatewayError):
     """No called or caller number came with the start."""
 
     close_code = 1008
     code = ErrorCode.BAD_MESSAGE
+
+
+class TokenMissing(GatewayError):
+    """No media token came with the start."""
+
+    close_code = 1008
+    code = ErrorCode.UNAUTHENTICATED
+
+
+class TokenRefused(GatewayError):
+    """A media token that is forged, expired, or not for this call."""
+
+    close_code = 1008
+    code = ErrorCode.UNAUTHENTICATED
+
+
+class AlreadyAttached(GatewayError):
+    """Another leg has this call. Where that leg's gateway was lost, the session will know in a moment."""
+
+    close_code = 1008
+    code = ErrorCode.CONFLICT
+    retryable = True
 
 
 class StartTimeout(GatewayError):
@@ -158,6 +192,13 @@ class InternalFault(GatewayError):
 
     close_code = 1011
     end_reason = EndReason.FAILED
+
+
+class StaleTakeOver(TrunklineError):
+    """A process wants to speak for a role for which another one speaks by now."""
+
+    code = ErrorCode.CONFLICT
+    status = 409
 
 
 class UnknownCall(TrunklineError):

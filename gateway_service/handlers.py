@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -10,16 +11,17 @@ import nats.errors
 from nats.aio.subscription import Subscription
 
 from contracts.channels import (
+    CALL_DETACHED,
     CALL_ENDED,
+    CALL_REASSIGNED,
     CALLER_AUDIO,
     HANG_UP,
     HEARTBEAT,
     REPLY_COMPLETED,
-    SESSION_OPEN,
     SPEECH_STARTED,
+    TAKE_OVER,
     TURN_ENDED,
 )
-from contracts.errors import TrunklineError
 from contracts.frames import FRAME_MS, Frame
 from contracts.identities import CallRef, uuid7
 from contracts.messages import (
@@ -32,66 +34,39 @@ from contracts.messages import (
     OpenCall,
     OpenCallReply,
     Role,
+    TakenOver,
+    TakeOver,
 )
 from contracts.streams import CALLS
-from contracts.telemetry import (
-    CALLS_HELD,
-    FRAMES_DROPPED,
-    FRAMES_IN,
-    FRAMES_OUT,
-    LEGS_REFUSED,
-    STALE_EPOCH,
-    Span,
-)
+from contracts.telemetry import CALLS_HELD, LEGS_REFUSED, STALE_EPOCH, Span
+from gateway_service.call_states import State
 from gateway_service.calls import Call
 from gateway_service.dispatch import Dispatch, Saying
+from gateway_service.entrance import Entrance
 from gateway_service.errors import (
-    CallRefused,
+    AlreadyAttached,
     Draining,
     GatewayError,
     GatewayFull,
     InternalFault,
-    SessionUnavailable,
     UnknownCall,
 )
+from gateway_service.meter import Meter
+from gateway_service.pacer import Rota
 from gateway_service.playout import Pace
-from gateway_service.ports import CallerSide, LegStarted, MediaLeg, Signal
+from gateway_service.ports import CallerSide, LegOffered, LegStarted, MediaLeg, Signal
+from gateway_service.questions import Questions
+from gateway_service.resending import Resending
 from gateway_service.settings import Settings
-from runtime.errors import RequestTimeout
 from runtime.process import Context
 from runtime.storage import last_event
-from runtime.telemetry import Metrics
 from runtime.worker import RecentIds
 
 log = logging.getLogger(__name__)
 
-_HEARD_EVENTS: Final = frozenset(
-    channel.name for channel in (SPEECH_STARTED, TURN_ENDED, REPLY_COMPLETED, CALL_ENDED)
-)
-
-
-class Meter:
-    """Counts frames into the process's metrics."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._in = metrics.counter(FRAMES_IN)
-        self._out = metrics.counter(FRAMES_OUT)
-        self._dropped = metrics.counter(FRAMES_DROPPED)
-        self._stale = metrics.counter(STALE_EPOCH)
-
-    def came_in(self) -> None:
-        """A caller's frame arrived."""
-        self._in.add()
-
-    def went_out(self) -> None:
-        """An agent's frame was sent."""
-        self._out.add()
-
-    def dropped(self, why: str) -> None:
-        """A frame was dropped."""
-        self._dropped.add(why)
-        if why == "stale_epoch":
-            self._stale.add()
+_MISSED: Final = (CALL_REASSIGNED, CALL_DETACHED, REPLY_COMPLETED, CALL_ENDED)
+_HEARD_EVENTS: Final = frozenset(channel.name for channel in (SPEECH_STARTED, TURN_ENDED, *_MISSED))
+_DRAIN_STEP_S: Final = 0.05
 
 
 class Line:
@@ -99,6 +74,7 @@ class Line:
 
     def __init__(self, call: Call, desk: Desk) -> None:
         self.call = call
+        self.seat = call.id
         self._desk = desk
         self._clock = desk.context.clock
         self._dispatch = desk.dispatch
@@ -106,6 +82,7 @@ class Line:
         self._recent = RecentIds()
         self._subscriptions: list[Subscription] = []
         self._trace: str | None = None
+        self._unheard: list[Event[Any]] = []
 
     # -- from the leg --------------------------------------------------------------------------------
 
@@ -118,8 +95,8 @@ class Line:
     def tell(self, signal: Signal) -> None:
         """Something beside audio, or the fault for which the leg is to be ended."""
         match signal:
-            case LegStarted():
-                self._desk.context.tasks.spawn(self._open(self.call.begin(signal)), "open")
+            case LegOffered():
+                self._begin(self._desk.entrance.admit(signal, self._clock.now_us()))
             case GatewayError():
                 self.fail(signal)
             case _:
@@ -139,48 +116,30 @@ class Line:
 
     # -- opening -------------------------------------------------------------------------------------
 
-    async def _open(self, request: OpenCall) -> None:
+    def _begin(self, start: LegStarted) -> None:
+        if start.call is not None:
+            self._desk.seat(self, start.call)
+        request = self.call.begin(start)
+        self._desk.context.tasks.spawn(self._open(request, start), "open")
+
+    async def _open(self, request: OpenCall, start: LegStarted) -> None:
         """Ask the session; a fault in here ends this call and no other."""
+        questions = self._desk.questions
         try:
             with self._desk.context.tracer.span(Span.CALL_OPEN) as self._trace:
-                await self._accept(await self._ask(request))
+                if start.late:
+                    await questions.check_goes_on(start)
+                await self._accept(await questions.may_open(request))
         except GatewayError as error:
             self.fail(error)
         except Exception:
             log.exception("call %s could not be opened", self.call.id)
             self.fail(InternalFault("this call could not be opened", mend="see the gateway's log"))
 
-    async def _ask(self, request: OpenCall) -> OpenCallReply:
-        try:
-            reply = await self._ask_until_answered(request)
-        except TrunklineError as error:
-            log.warning("session.open failed: %s", error)
-            raise SessionUnavailable(
-                "nobody could say whether this call may be answered", mend="is session_service running?"
-            ) from error
-        if reply.error is not None:
-            raise CallRefused(reply.error)
-        if Role.STT not in reply.workers:
-            raise SessionUnavailable("the session named no stt worker", mend="see session_service's log")
-        return reply
-
-    async def _ask_until_answered(self, request: OpenCall) -> OpenCallReply:
-        """The session's answer; a question that was lost is asked again, and is one to the session."""
-        bus, settings = self._desk.context.bus, self._desk.settings
-        tries = settings.gateway_open_tries
-        while True:
-            try:
-                return await bus.request(
-                    SESSION_OPEN, request, OpenCallReply, timeout_s=settings.gateway_open_timeout_s
-                )
-            except RequestTimeout:
-                tries -= 1
-                if not tries:
-                    raise
-
     async def _accept(self, reply: OpenCallReply) -> None:
         """Hear the call's events first, then say that it has started: no answer to that may be missed."""
-        ref = CallRef(reply.tenant or "", self.call.id)
+        ref = CallRef(reply.tenant or "", reply.call or self.call.id)
+        self._desk.seat(self, ref.call)
         tokens = {"tenant": ref.tenant, "call": ref.call}
         self._audio_subject = CALLER_AUDIO.subject(process=reply.workers[Role.STT], **tokens)
         bus = self._desk.context.bus
@@ -188,9 +147,16 @@ class Line:
             self._subscriptions.append(await bus.on_events(ref, self.hear_event, _HEARD_EVENTS))
             answering = await bus.respond(HANG_UP.subject(**tokens), HangUp, CommandReply, self._hang_up)
             self._subscriptions.append(answering)
+            taking = await bus.respond(TAKE_OVER.subject(**tokens), TakeOver, TakenOver, self._take_over)
+            self._subscriptions.append(taking)
+        past = await self._desk.questions.past_of(ref) if reply.resumed else None
         self.publish(self.call.accept(reply, self._clock.now_us()))
+        if past is not None:
+            self.publish(self.call.go_on(past, self._clock.now_us()))
         for frame in self.call.kept():
             self._dispatch.frame(self._audio_subject, frame)
+        for event in self._unheard:
+            await self.hear_event(event)
         if self.call.ended:  # while we were subscribing
             await self._leave()
 
@@ -207,21 +173,22 @@ class Line:
         """An agent frame."""
         self.publish(self.call.play(frame, self._clock.now_us()))
 
-    def tick(self) -> None:
-        """Send what is due of the agent's audio."""
+    def tick(self) -> bool:
+        """Send what is due of the agent's audio; whether there is more to come."""
         try:
             self.publish(self.call.tick(self._clock.now_us()))
         except Exception:
             log.exception("playing to call %s failed", self.call.id)
             self.fail(InternalFault("playing to this call failed", mend="see the gateway's log"))
+        return self.call.speaking and not self.call.over
 
     async def catch_up(self) -> None:
-        """After a reconnection: what would have ended the call, or is to end it after a reply, is not said
-        again.
+        """After a reconnection: what would have ended the call, or is to end it after a reply, or says who
+        speaks for it now, is not said again.
         """
         if self.call.ref is None:
             return
-        for channel in (REPLY_COMPLETED, CALL_ENDED):
+        for channel in _MISSED:
             subject = channel.subject(tenant=self.call.ref.tenant, call=self.call.ref.call)
             event = await last_event(self._desk.context.bus.jetstream, CALLS, subject)
             if event is not None:
@@ -229,9 +196,12 @@ class Line:
 
     async def hear_event(self, event: Event[Any]) -> None:
         """An event of this call, as another service said it."""
+        if self.call.state is State.OPENING:
+            self._unheard.append(event)
+            return
         if not self._recent.is_new(event.id):
             return
-        if 0 < event.epoch < self.call.epoch:
+        if not self.call.believes(event):
             self._desk.stale_epoch.add()
             return
         self.publish(self.call.on_event(event, self._clock.now_us()), cause=event)
@@ -242,28 +212,64 @@ class Line:
         self.publish(self.call.hang_up(command.reason, command.detail, self._clock.now_us()))
         return CommandReply()
 
+    async def _take_over(self, command: TakeOver) -> TakenOver:
+        if self.call.over or self.call.ref is None:
+            raise UnknownCall(
+                f"call {self.call.id} has no open leg here",
+                mend="ask again while the call goes on",
+                retryable=not self.call.over,
+            )
+        answer = self.call.take_over(command, self._clock.now_us())
+        if command.role is Role.STT:
+            self._audio_subject = CALLER_AUDIO.subject(
+                process=command.process, tenant=self.call.ref.tenant, call=self.call.ref.call
+            )
+            self._desk.resending.begin(self)
+        return answer
+
     # -- to the bus ----------------------------------------------------------------------------------
 
+    def resend(self, frames: int) -> bool:
+        """Send up to so many of the kept frames again; False once the newest has been sent."""
+        for _ in range(frames):
+            frame = self.call.resend()
+            if frame is None:
+                return False
+            self._dispatch.frame(self._audio_subject, frame)
+        return True
+
+    def drain(self) -> None:
+        """Close the leg, for its carrier to bring it to another gateway."""
+        self.publish(self.call.drain(self._clock.now_us()))
+
     def publish(self, bodies: list[Message], cause: Event[Any] | None = None) -> None:
-        """Publish what the core said, in order."""
+        """Publish what the core said, in order; from here on the call is paced if it has audio to send."""
         for body in bodies:
             assert self.call.ref is not None
-            self._dispatch.event(Saying(self.call.ref, body, cause, None if cause else self._trace))
+            trace = None if cause else self._trace
+            self._dispatch.event(Saying(self.call.ref, body, cause, trace, self.call.epoch))
+        if self.call.speaking:
+            self._desk.rota.join(self)
 
 
 class Desk:
     """Every call of this process: where legs connect, and where the bus's frames find theirs."""
 
-    def __init__(self, settings: Settings, context: Context, pace: Pace) -> None:
+    def __init__(self, settings: Settings, context: Context, pace: Pace, entrance: Entrance) -> None:
         self.settings = settings
+        self.entrance = entrance
         self.context = context
         self.meter = Meter(context.metrics)
         self.dispatch = Dispatch(context.bus, settings.gateway_bus_queue_frames, self.meter.dropped)
+        self.questions = Questions(context.bus, settings, context.clock)
+        self.rota = Rota()
+        self.resending = Resending(self.dispatch)
         self.draining = False
         self.stale_epoch = context.metrics.counter(STALE_EPOCH)
         self._refused = context.metrics.counter(LEGS_REFUSED)
         self._pace = pace
         self._lines: dict[str, Line] = {}
+        self._started_us = context.clock.now_us()
         context.metrics.gauge(CALLS_HELD, lambda: len(self))
 
     def __len__(self) -> int:
@@ -284,6 +290,7 @@ class Desk:
             self.meter,
             self._pace,
             kept_frames=settings.gateway_opening_audio_ms // FRAME_MS,
+            ring_frames=int(settings.gateway_kept_audio_s * 1000) // FRAME_MS,
         )
         line = self._lines[call.id] = Line(call, self)
         return line
@@ -303,9 +310,21 @@ class Desk:
         self._refused.add(error.counted_as)
         log.info("leg refused: %s", error)
 
+    def seat(self, line: Line, call_id: str) -> None:
+        """The leg on this line is that of `call_id`; raises AlreadyAttached while another here is."""
+        held = self._lines.get(call_id)
+        if held is not None and held is not line and not held.call.over:
+            raise AlreadyAttached(
+                "another leg has this call", mend="a media token is for one leg; ask for another"
+            )
+        self.forget(line)
+        self._lines[call_id] = line
+        line.seat = call_id
+
     def forget(self, line: Line) -> None:
         """The leg of this call is gone."""
-        self._lines.pop(line.call.id, None)
+        if self._lines.get(line.seat) is line:
+            del self._lines[line.seat]
 
     async def catch_up(self) -> None:
         """The bus is back: look in the stream for what it did not carry meanwhile."""
@@ -321,9 +340,10 @@ class Desk:
             line.play(frame)
 
     def tick(self) -> None:
-        """20 ms have passed."""
-        for line in [line for line in self._lines.values() if line.call.speaking]:
-            line.tick()
+        """The next phase of 20 ms has begun."""
+        self.rota.tick()
+        if self.rota.phase == 0:
+            self.resending.tick()
 
     async def beat(self) -> None:
         """Say that this gateway lives, and which callers are quiet, until cancelled."""
@@ -339,6 +359,7 @@ class Desk:
             role=Role.GATEWAY,
             process=process,
             at_us=now_us,
+            started_us=self._started_us,
             calls=len(self._lines),
             capacity=self.settings.gateway_capacity,
             draining=self.draining,
@@ -353,12 +374,28 @@ class Desk:
         quiet = {call_id: line.call.quiet_us(now_us) // 1000 for call_id, line in self._lines.items()}
         return {call_id: ms for call_id, ms in quiet.items() if ms >= self.settings.gateway_quiet_after_ms}
 
-    async def hang_up_all(self, reason: EndReason, timeout_s: float) -> None:
-        """End every call that is still here; returns when their legs are gone, or after `timeout_s`."""
+    async def drain(self) -> None:
+        """Refuse new legs, and close those that are here, each when nobody speaks on it or after a while;
+        returns when the last one is gone.
+        """
+        self.draining = True
+        await self.say_alive()
         clock = self.context.clock
-        for line in list(self._lines.values()):
-            line.publish(line.call.hang_up(reason, "the gateway stops", clock.now_us()))
+        deadline_s = clock.monotonic_s() + self.settings.gateway_drain_patience_s
+        while self._lines:
+            late = clock.monotonic_s() >= deadline_s
+            self._close(line for line in self._lines.values() if late or not line.call.engaged)
+            await clock.sleep(_DRAIN_STEP_S)
+
+    async def close_all(self, timeout_s: float) -> None:
+        """Close every leg that is still here; returns when they are gone, or after `timeout_s`."""
+        clock = self.context.clock
+        self._close(self._lines.values())
         await self.dispatch.flush()
         deadline_s = clock.monotonic_s() + timeout_s
         while self._lines and clock.monotonic_s() < deadline_s:
             await clock.sleep(0.02)
+
+    def _close(self, lines: Iterable[Line]) -> None:
+        for line in list(lines):
+            line.drain()

@@ -69,10 +69,16 @@ class SpokenReply:
         self.all_sent = True
 
     def promise(self, outcome: Outcome, sentences: int, now_us: int) -> None:
-        """Its text is complete: so many sentences, done or failed."""
+        """Its text is complete: so many sentences, done or failed. Said again, it is as it was."""
+        if self.upstream is not None:
+            return
         self.upstream, self.promised, self.waiting_since_us = outcome, sentences, now_us
         if self.sentences_sent >= sentences:
             self.all_sent_now()
+
+    def wait_anew(self, now_us: int) -> None:
+        """Its audio, or its text, comes from another process from now on."""
+        self.waiting_since_us = now_us
 
     def _end_sentence(self) -> None:
         if self._sentence >= 0 and (not self._ends or self._ends[-1][0] != self._sentence):
@@ -138,7 +144,7 @@ class SpokenReply:
         if self.all_sent:
             return False
         if self.upstream is None:
-            return 0 < self.sounds_until_us <= now_us - 6 * limit_us
+            return 0 < max(self.sounds_until_us, self.waiting_since_us) <= now_us - 6 * limit_us
         return now_us >= max(self.sounds_until_us, self.waiting_since_us) + limit_us
 
     def outcome(self) -> Outcome:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from contracts.frames import FRAME_MS, Codec, Frame, FrameFlag
 from contracts.messages import Message, Outcome, PlayoutEnded, PlayoutStarted
 from gateway_service.heard import BYTE_US, Heard, SpokenReply
+from gateway_service.seam import Seam
 
 CODEC: Final = Codec.MULAW
 RATE_HZ: Final = 8_000
@@ -38,13 +39,14 @@ class Sound(NamedTuple):
 
 
 class Playout:
-    """The agent's side of one call. Frames of an epoch below `epoch` are refused, and so are replies that
+    """The agent's side of one call. Frames of an epoch below `since` are refused, and so are replies that
     are over.
     """
 
-    def __init__(self, pace: Pace, epoch: int) -> None:
+    def __init__(self, pace: Pace, since: int) -> None:
         self._pace = pace
-        self._epoch = epoch
+        self._since = since
+        self._seam = Seam()
         self._queue: deque[Frame] = deque()
         self._queued_us = 0
         self._sounds_until_us = 0
@@ -64,15 +66,40 @@ class Playout:
         """The queue is empty: the next frame may be due at once."""
         return not self._queue
 
+    @property
+    def held(self) -> tuple[int, int]:
+        """Of which reply speech is held or was played, and how many of its first sentences wholly.
+
+        Replies before it need no audio any more; 0 where there was none.
+        """
+        if self._seam.reply <= self._over:
+            return (self._over + 1, 0) if self._over else (0, 0)
+        return self._seam.reply, self._seam.whole
+
+    def replaced(self, since: int, now_us: int) -> None:
+        """Another process speaks from the epoch `since`. What was received goes on being played, and its
+        rest is waited for anew.
+        """
+        self._since = max(self._since, since)
+        for reply in self._replies.values():
+            reply.wait_anew(now_us)
+
     def put(self, frame: Frame) -> str | None:
-        """Queue a frame from the bus; returns why its audio was dropped, None when it was not."""
-        if frame.epoch < self._epoch:
+        """Queue what is new in a frame from the bus; returns why it was dropped, None when it was not.
+
+        What was received in an older epoch and is said again is no news, and not counted as dropped.
+        """
+        if frame.epoch < self._since:
             return "stale_epoch"
-        if frame.reply <= self._over or frame.reply < self._sending:
+        if frame.reply <= self._over or frame.reply < self._seam.reply:
             return "stale_reply"
         if frame.codec is not CODEC or frame.rate_hz != RATE_HZ:
             return "codec"
-        self._epoch = frame.epoch
+        self._since = frame.epoch
+        news = self._seam.join(frame)
+        return self._queue_up(news) if news is not None else None
+
+    def _queue_up(self, frame: Frame) -> str | None:
         self._reply(frame.reply)
         sounds_us = len(frame.payload) * BYTE_US
         if self._queued_us + sounds_us > self._pace.limit_us:
@@ -82,6 +109,10 @@ class Playout:
         self._queued_us += sounds_us
         self._queue.append(frame)
         return None
+
+    def go_on_after(self, reply: int) -> None:
+        """Another gateway saw replies up to this one end."""
+        self._over = max(self._over, reply)
 
     def complete(self, reply: int, outcome: Outcome, sentences: int, now_us: int) -> bool:
         """The reply's text is complete. A cancelled one is cut, with all before it: True when the caller may

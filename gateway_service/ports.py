@@ -14,13 +14,35 @@ from gateway_service.errors import GatewayError
 
 
 @dataclass(frozen=True, slots=True)
+class LegOffered:
+    """The leg says what it is, as far as its carrier does. Its media format was checked before.
+
+    `local`: its socket comes from this machine, and from no proxy on it.
+    """
+
+    carrier_call_id: str
+    called: str | None
+    caller: str | None
+    protocol: Literal["twilio"]
+    token: str | None = None
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LegStarted:
-    """The leg says who calls whom. Its media format was checked before."""
+    """A leg that may come in, and who calls whom on it.
+
+    `call` and `tenant` are what its token says. `late`: that token has expired, so the call must be one that
+    goes on.
+    """
 
     carrier_call_id: str
     called: str
     caller: str
     protocol: Literal["twilio"]
+    call: str | None = None
+    tenant: str | None = None
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +64,7 @@ class HungUp:
     """The carrier says that the call is over; the socket may still be open."""
 
 
-Signal: TypeAlias = LegStarted | DigitPressed | MarkPlayed | HungUp | GatewayError
+Signal: TypeAlias = LegOffered | DigitPressed | MarkPlayed | HungUp | GatewayError
 
 
 class MediaLeg(Protocol):

@@ -41,6 +41,7 @@ class LlmApp:
             metrics=context.metrics,
             tasks=context.tasks,
             heartbeat_s=settings.heartbeat_s,
+            room=lambda: self._pool.room(len(self._worker)),
         )
 
     async def start(self) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 
 from contracts.messages import (
     AssistantSnapshot,
+    CallStarted,
     DtmfReceived,
     EngineFailed,
     Next,
@@ -71,7 +72,8 @@ class _Exchange:
 class Dialogue:
     """One call's conversation with one assistant."""
 
-    def __init__(self, assistant: AssistantSnapshot, chain: Chain, clock: Clock) -> None:
+    def __init__(self, assistant: AssistantSnapshot, chain: Chain, clock: Clock, *, tenant: str = "") -> None:
+        self._tenant = tenant
         self._assistant = assistant
         self._chain = chain
         self._clock = clock
@@ -80,6 +82,7 @@ class Dialogue:
         self._numbered = 0
         self._keys = ""
         self._last_turn = 0
+        self._last_speech = 0
         self._floor: int | None = None  # the turn with which the caller took the floor
 
     @property
@@ -94,6 +97,28 @@ class Dialogue:
         return last if last is not None and last.text is Text.GROWING else None
 
     # -- events --------------------------------------------------------------------------------------
+
+    def take_in(self, body: object) -> Step:
+        """Let an event in through its door; what none is for changes nothing. Raises OutOfOrder."""
+        step = Step()
+        match body:
+            case CallStarted():
+                step = self.begin()
+            case TurnEnded():
+                step = self.turn_ended(body)
+            case SpeechStarted():
+                step = self.speech_started(body)
+            case SpeechDismissed():
+                step = self.speech_dismissed(body)
+            case PlayoutEnded():
+                step = self.playout_ended(body)
+            case SentenceSynthesized():
+                self.sentence_synthesized(body)
+            case DtmfReceived():
+                self.key_pressed(body)
+            case _:
+                pass
+        return step
 
     def begin(self) -> Step:
         """The call is answered: greet. Nothing when the conversation is already on."""
@@ -120,10 +145,13 @@ class Dialogue:
         return self._reply_in(exchange, plan)
 
     def speech_started(self, speech: SpeechStarted) -> Step:
-        """The caller begins to speak: if they may interrupt, what is being said is over."""
-        if speech.turn <= self._last_turn or not self._assistant.barge_in:
+        """The caller begins to speak: if they may interrupt, what is being said is over. Said again for the
+        same turn, as by a replacement of stt, it changes nothing.
+        """
+        known = max(self._last_turn, self._last_speech)
+        if speech.turn <= known or not self._assistant.barge_in:
             return Step()
-        self._floor = speech.turn
+        self._last_speech = self._floor = speech.turn
         if not self._replies:
             return Step()
         self._replies[-1].talked_over()
@@ -155,10 +183,14 @@ class Dialogue:
 
         Closed or cancelled before its end, it leaves the reply to `cut`.
         """
-        for words in reply.plan.script:
+        for words in reply.left_of_script():
             yield reply.say(words, self._clock.monotonic_s())
         if not reply.plan.ask:
             yield reply.complete(Outcome.DONE, self._clock.monotonic_s())
+            return
+        if excused := self._rest_of_excuse(reply):
+            for said in excused:
+                yield said
             return
         after_s = self._assistant.filler_after_ms / 1000
         async with (
@@ -169,6 +201,19 @@ class Dialogue:
                 for said in self._tell(reply, part):
                     yield said
 
+    def recalled(self, body: ReplySentence | ReplyCompleted, at_s: float) -> Reply:
+        """What a worker before this one said, as the record has it, said at `at_s`; the reply it is of.
+
+        Nobody hears of it again: it is what this dialogue goes on from.
+        """
+        reply = self._recorded(body.reply, body.turn)
+        if isinstance(body, ReplyCompleted):
+            reply.recall_completed(body)
+        else:
+            filler = body.engine == SCRIPT and reply.plan.ask and body.text_pii in self._assistant.fillers
+            reply.recall_sentence(body, at_s, filler=filler)
+        return reply
+
     def _tell(self, reply: Reply, part: Part | Waiting) -> list[Said]:
         """What is to be said of a part of the answer."""
         now_s = self._clock.monotonic_s()
@@ -178,7 +223,7 @@ class Dialogue:
             case Waiting():
                 return [reply.say(words, now_s) for words in self._filler(reply)]
             case Sentence(text, engine):
-                return [reply.say(Words(text, engine), now_s)]
+                return [] if reply.repeats(text) else [reply.say(Words(text, engine), now_s)]
             case EngineFailed():
                 return [part]
             case Answered(_, prompt_tokens, completion_tokens):
@@ -191,7 +236,7 @@ class Dialogue:
     def _filler(self, reply: Reply) -> tuple[Words, ...]:
         """Something to say while an answer is made; in turn, so that nobody hears the same each time."""
         fillers = self._assistant.fillers
-        if not fillers or reply.plan.script:
+        if not fillers or reply.plan.script or reply.begun:
             return ()
         return (Words(fillers[reply.number % len(fillers)], filler=True),)
 
@@ -211,10 +256,21 @@ class Dialogue:
         outcome = Outcome.FAILED if failed else Outcome.DONE
         return [*said, reply.complete(outcome, self._clock.monotonic_s())]
 
+    def _rest_of_excuse(self, reply: Reply) -> list[Said]:
+        """The rest of the excuse with which a worker before this one gave up, and the reply's end."""
+        for excuse, failed in ((self._assistant.apology, True), (self._assistant.unanswered, False)):
+            left = reply.excuse_left(_script(excuse))
+            if left is not None:
+                now_s = self._clock.monotonic_s()
+                reply.then = Next.HANG_UP if failed else reply.then
+                outcome = Outcome.FAILED if failed else Outcome.DONE
+                return [*(reply.say(words, now_s) for words in left), reply.complete(outcome, now_s)]
+        return []
+
     def _prompt(self, reply: Reply) -> Prompt:
         *earlier, current = self._exchanges
         lines = [line for exchange in earlier for line in exchange.lines()]
-        return Prompt(self._assistant, (*lines, *current.asked()), reply.said)
+        return Prompt(self._assistant, (*lines, *current.asked()), reply.said, self._tenant)
 
     # -- state ---------------------------------------------------------------------------------------
 
@@ -236,6 +292,40 @@ class Dialogue:
             return Step()
         plan = self._replies[-1].resumption()
         return Step() if plan is None else self._reply_in(self._exchanges[-1], plan)
+
+    def _recorded(self, number: int, turn: int | None) -> Reply:
+        """The reply of that number in the record. Where it answers another turn than the one that has the
+        number here, the record is right: the order of events may have looked different to who gave it.
+        """
+        here = next((reply for reply in self._replies if reply.number == number), None)
+        if here is not None and here.plan.turn == turn:
+            return here
+        if here is not None:
+            self._forget(here)
+        later = (reply for reply in self._replies if reply.plan.turn == turn and not reply.begun)
+        reply = next((reply for reply in later if reply.number > number), None)
+        if reply is None:
+            reply = Reply(number, Plan(turn, ask=turn is not None), SCRIPT, self._clock.monotonic_s())
+            self._exchange_of(turn).replies.append(reply)
+            self._replies.append(reply)
+        reply.number = number
+        self._numbered = max(known.number for known in self._replies)
+        self._last_turn = max(self._last_turn, turn or 0)
+        return reply
+
+    def _forget(self, reply: Reply) -> None:
+        self._replies.remove(reply)
+        for exchange in self._exchanges:
+            exchange.replies = [kept for kept in exchange.replies if kept is not reply]
+
+    def _exchange_of(self, turn: int | None) -> _Exchange:
+        """The exchange in which that turn was answered before, else the latest."""
+        for exchange in self._exchanges:
+            if any(reply.plan.turn == turn for reply in exchange.replies):
+                return exchange
+        if not self._exchanges:
+            self._exchanges.append(_Exchange())
+        return self._exchanges[-1]
 
     def _reply(self, number: int) -> Reply:
         for reply in self._replies:

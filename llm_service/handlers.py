@@ -13,22 +13,16 @@ from typing import Any
 from contracts.identities import CallRef
 from contracts.messages import (
     Assign,
-    CallStarted,
-    DtmfReceived,
     EngineFailed,
     Event,
     Outcome,
-    PlayoutEnded,
     ReplyCompleted,
-    SentenceSynthesized,
-    SpeechDismissed,
-    SpeechStarted,
     Stage,
-    TurnEnded,
 )
 from contracts.telemetry import ENGINE_FAILURES, STAGE_SECONDS, Span
-from llm_service.dialogue import Dialogue, Said, Step
+from llm_service.dialogue import Dialogue, Said
 from llm_service.pool import EnginePool
+from llm_service.recollection import recollect
 from llm_service.replies import Reply
 from runtime.bus import Bus
 from runtime.clock import Clock
@@ -62,26 +56,30 @@ class DialogueHolder:
         self._seconds = metrics.histogram(STAGE_SECONDS)
         self._calls: dict[CallRef, _Call] = {}
 
-    async def take(self, assign: Assign) -> None:
-        """Begin a dialogue; raises a TrunklineError when none of the assistant's engines can be had."""
+    async def take(self, assign: Assign, history: tuple[Event[Any], ...]) -> None:
+        """Begin a dialogue, or go on with it where the record ends.
+
+        Raises a TrunklineError when none of the assistant's engines can be had.
+        """
         ref = CallRef(assign.tenant, assign.call)
         if ref in self._calls:
             self._calls[ref].epoch = assign.epoch
             return
         chain = await self._pool.chain(assign.assistant.engines.llm)
-        self._calls[ref] = _Call(
+        call = self._calls[ref] = _Call(
             ref,
             assign.epoch,
-            Dialogue(assign.assistant, chain, self._clock),
+            Dialogue(assign.assistant, chain, self._clock, tenant=assign.tenant),
             preparing=self._tasks.spawn(chain.prepare(assign.assistant), "prepare"),
         )
+        await self._go_on(call, history)
 
     async def on_event(self, event: Event[Any]) -> None:
         """Let the dialogue decide, stop what it says to stop, and begin what it says to begin."""
         call = self._calls.get(event.ref)
         if call is None:
             return
-        step = _step(call.dialogue, event.body)
+        step = call.dialogue.take_in(event.body)
         if step.stop is not None:
             await self._stop(call, step.stop, event)
         if step.reply is not None:
@@ -94,6 +92,15 @@ class DialogueHolder:
             call.preparing.cancel()
             if call.dialogue.growing is not None:
                 await self._stop(call, call.dialogue.growing, None)
+
+    async def _go_on(self, call: _Call, history: tuple[Event[Any], ...]) -> None:
+        """Say what the worker before left unsaid."""
+        recalled = recollect(call.dialogue, history, self._clock)
+        for completed in recalled.owed:
+            await self._publish(call, completed, None, None)
+        if recalled.reply is not None:
+            reply, cause = recalled.reply
+            call.speaking = self._tasks.spawn(self._speak(call, reply, cause), "reply")
 
     async def _stop(self, call: _Call, reply: Reply, cause: Event[Any] | None) -> None:
         if call.speaking is not None:
@@ -118,26 +125,3 @@ class DialogueHolder:
             case _:
                 pass
         await self._bus.publish_event(call.ref, body, cause=cause, epoch=call.epoch, trace=trace)
-
-
-def _step(dialogue: Dialogue, body: object) -> Step:
-    """Which of the dialogue's doors an event goes through."""
-    step = Step()
-    match body:
-        case CallStarted():
-            step = dialogue.begin()
-        case TurnEnded():
-            step = dialogue.turn_ended(body)
-        case SpeechStarted():
-            step = dialogue.speech_started(body)
-        case SpeechDismissed():
-            step = dialogue.speech_dismissed(body)
-        case PlayoutEnded():
-            step = dialogue.playout_ended(body)
-        case SentenceSynthesized():
-            dialogue.sentence_synthesized(body)
-        case DtmfReceived():
-            dialogue.key_pressed(body)
-        case _:
-            pass
-    return step

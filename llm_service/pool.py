@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Final
 
 from contracts.errors import TrunklineError
 from contracts.messages import AssistantSnapshot
@@ -19,8 +20,13 @@ from llm_service.errors import EngineNotInstalled, UnknownEngine
 from llm_service.ports import Delta, LanguageModel, Prompt
 from llm_service.retry import Deadlined, Retrying, RetryPolicy
 from llm_service.settings import Settings
+from llm_service.sharing import Shared
+from runtime.fair_queue import FairGate
+from runtime.room import RoomMeter, least_room
 
 log = logging.getLogger(__name__)
+
+_SLOTS: Final = 16
 
 
 class EnginePool:
@@ -33,6 +39,7 @@ class EnginePool:
         self._factories = factories
         self._means = means
         self._rng = rng
+        self._meters: dict[str, RoomMeter] = {}
         self._built: dict[str, LanguageModel] = {}
         self._broken: dict[str, TrunklineError] = {}
         self._building = asyncio.Lock()
@@ -68,6 +75,10 @@ class EnginePool:
                 self._built[name] = await self._build(name)
             return self._built[name]
 
+    def room(self, calls: int) -> int | None:
+        """How many calls more than these `calls` the engines have room for; None where they cannot tell."""
+        return least_room(self._meters.values(), calls)
+
     async def close(self) -> None:
         """Close every engine."""
         for engine in self._built.values():
@@ -95,7 +106,13 @@ class EnginePool:
             settings.llm_retry_tries, settings.llm_retry_first_wait_s, settings.llm_retry_within_s
         )
         limited = Deadlined(engine, settings.llm_first_token_timeout_s, settings.llm_token_timeout_s)
-        return Retrying(limited, policy, self._means.clock, self._rng)
+        return Retrying(self._shared(name, limited), policy, self._means.clock, self._rng)
+
+    def _shared(self, name: str, engine: LanguageModel) -> LanguageModel:
+        settings, clock = self._settings, self._means.clock
+        slots = settings.llm_slots.get(name, _SLOTS)
+        self._meters[name] = RoomMeter(slots, settings.llm_wait_budget_s, clock)
+        return Shared(engine, FairGate(slots, clock), self._meters[name], clock, settings.llm_queue_timeout_s)
 
 
 class Absent:

@@ -30,12 +30,14 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What is to be answered: the assistant, the lines heard so far (the last is the caller's), and what
-    the agent has already said of this very answer, which is to be continued and not repeated.
+    the agent has already said of this very answer, which is to be continued and not repeated. `tenant` is
+    whose share of the engine it takes.
     """
 
     assistant: AssistantSnapshot
     lines: tuple[Line, ...]
     said_pii: str = ""
+    tenant: str = ""
 
     @property
     def question_pii(self) -> str:

@@ -5,11 +5,12 @@ The text grows here; what was heard is reported by the gateway, and how long eac
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 from contracts.messages import Next, Outcome, PlayoutEnded, ReplyCompleted, ReplySentence
+from llm_service.sentences import left_to_say
 from llm_service.states import Ear, Happened, Text, next_ear, next_text
 
 SCRIPT: Final = "script"
@@ -53,8 +54,9 @@ class Reply:
         self.ear = Ear.EXPECTED
         self.then = plan.then
         self._said: list[Words] = []
+        self._recalled: list[Words] = []
         self._audio_ms: dict[int, float] = {}
-        self._begun_s = now_s
+        self.begun_s = now_s
         self._first_sentence_ms: float | None = None
         self._heard_sentences = 0
         self._partial_ms = 0.0
@@ -63,6 +65,57 @@ class Reply:
     def said(self) -> str:
         """All that was said of this answer so far, whether heard or not."""
         return _joined([self.plan.said_before, *_meant(self._said)])
+
+    @property
+    def begun(self) -> bool:
+        """Whether the caller has been told anything of it, be it a filler."""
+        return bool(self._said)
+
+    # -- the record ----------------------------------------------------------------------------------
+
+    def recall_sentence(self, body: ReplySentence, now_s: float, *, filler: bool) -> None:
+        """A worker before this one has said this sentence, then; said again, it is the same."""
+        if body.index < len(self._said):
+            return
+        if self._first_sentence_ms is None:
+            self._first_sentence_ms = self._since_begun_ms(now_s)
+        gap = [Words("", filler=True)] * (body.index - len(self._said))
+        self._said += [*gap, Words(body.text_pii, body.engine, filler)]
+        self._recalled = list(self._said)
+        self.engine = body.engine
+
+    def recall_completed(self, body: ReplyCompleted) -> None:
+        """A worker before this one has ended it so: the record is right, however it looked from here."""
+        self.text = Text.CUT if body.outcome is Outcome.CANCELLED else Text.WHOLE
+        self.then = body.then
+
+    def left_of_script(self) -> Iterator[Words]:
+        """What of the script no worker before this one has said, by its letters: sentences may have been
+        cut elsewhere.
+        """
+        spoken = _letters(_joined(_meant(self._recalled)))
+        for words in self.plan.script:
+            letters = _letters(words.text)
+            if letters and spoken.startswith(letters):
+                spoken = spoken[len(letters) :]
+                continue
+            left, spoken = left_to_say(words.text, spoken), ""
+            if left:
+                yield replace(words, text=left)
+            elif left is None:
+                yield words
+
+    def repeats(self, text: str) -> bool:
+        """Whether a worker before this one has said just this sentence of it."""
+        letters = _letters(text).casefold()
+        return any(_letters(words.text).casefold() == letters for words in self._recalled)
+
+    def excuse_left(self, excuse: Iterable[Words]) -> list[Words] | None:
+        """What is left of this excuse; None when it is not what was said instead of an answer."""
+        said = [words.text for words in self._recalled if not words.filler]
+        texts = list(excuse)
+        begun = bool(said) and said == [words.text for words in texts[: len(said)]]
+        return texts[len(said) :] if begun and self.engine == SCRIPT else None
 
     # -- the text ------------------------------------------------------------------------------------
 
@@ -92,6 +145,10 @@ class Reply:
         if self.text is not Text.GROWING:
             return None
         self.text = next_text(self.text, Happened.STOPPED)
+        return self.cancellation(now_s)
+
+    def cancellation(self, now_s: float) -> ReplyCompleted:
+        """The word that it was stopped."""
         return self._completed(Outcome.CANCELLED, Next.LISTEN, now_s)
 
     def _completed(
@@ -117,7 +174,7 @@ class Reply:
         )
 
     def _since_begun_ms(self, now_s: float) -> float:
-        return round((now_s - self._begun_s) * 1000, 3)
+        return round((now_s - self.begun_s) * 1000, 3)
 
     # -- the hearing ---------------------------------------------------------------------------------
 
@@ -186,6 +243,10 @@ class Reply:
 
 def _meant(said: Iterable[Words]) -> Iterable[str]:
     return (words.text for words in said if not words.filler)
+
+
+def _letters(text: str) -> str:
+    return "".join(char for char in text if char.isalnum())
 
 
 def _joined(texts: Iterable[str]) -> str:

@@ -24,6 +24,12 @@ class Settings(ProcessSettings):
     llm_first_token_timeout_s: _Positive = 4.0
     llm_token_timeout_s: _Positive = 3.0
 
+    llm_slots: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=lambda: {"faq": 1, "openai": 16, "synthetic": 256}
+    )
+    llm_queue_timeout_s: _Positive = 4.0
+    llm_wait_budget_s: _Positive = 0.3
+
     llm_openai_base_url: str = "http://127.0.0.1:8091/v1"
     llm_openai_api_key: SecretStr = SecretStr("")
     llm_openai_model: str = "smollm2-135m"

@@ -73,7 +73,7 @@ class RouterApp:
         await self._follow_file()
         if self._file is None:
             await self._import()
-        await ensure_stream(context.bus.jetstream, ALERTS)
+        await ensure_stream(context.bus.jetstream, ALERTS, context.bus.client.replicas)
         bucket = await Bucket.open(context.bus, ASSISTANTS_BUCKET, NumberSnapshot)
         alerts = BusAlerts(context.bus, context.clock, self._ids)
         publisher = Publisher(self._directory, bucket, alerts)

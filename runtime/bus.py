@@ -36,7 +36,7 @@ from contracts.telemetry import (
 from contracts.wire import call_in, channel_of, decode_event, every_event_of, every_eye_on, every_frame_to
 from runtime.clock import Clock
 from runtime.connection import Connection, taken_in
-from runtime.errors import BusUnavailable, MessageTooLarge, RequestTimeout
+from runtime.errors import BusUnavailable, MessageTooLarge, RequestTimeout, Unanswered
 from runtime.outbox import Outbox
 from runtime.tasks import TaskOwner
 from runtime.telemetry import Metrics
@@ -137,15 +137,17 @@ class Bus:
         cause: Event[Any] | None = None,
         epoch: int = 0,
         trace: str | None = None,
+        event_id: str | None = None,
     ) -> Event[MessageT]:
         """Stamp a body and publish it as an event of `ref`; returns once it is sent, not once stored.
 
+        `event_id` is for who might say the same twice, or two of whom might say it: it counts once.
         Sent again until the stream has it, also when NATS is away now. Raises MessageTooLarge.
         """
         channel = channel_of(body)
         now_us = self._clock.now_us()
         event = Event[MessageT](
-            id=uuid7(now_us // 1000, self._rng),
+            id=event_id or uuid7(now_us // 1000, self._rng),
             v=body.version,
             at_us=now_us,
             tenant=ref.tenant,
@@ -192,11 +194,11 @@ class Bus:
         async def receive(msg: Msg) -> None:
             name = msg.subject.split(".", 3)[3]
             if names is None or name in names:
-                await self._guard(name, decode_and_handle(msg))
+                await self.guard(name, decode_and_handle(msg))
 
         return await self.client.subscribe(subject, cb=receive)
 
-    async def _guard(self, where: str, handling: Awaitable[None]) -> None:
+    async def guard(self, where: str, handling: Awaitable[None]) -> None:
         """Let no handler end its own subscription: nats-py stops one whose callback is cancelled."""
         try:
             await handling
@@ -251,7 +253,7 @@ class Bus:
                 handle(call_in(msg.subject), decode_frame(msg.data))
             except TrunklineError as error:
                 self.reject("audio", error)
-            except Exception as error:  # noqa: BLE001 - as in `_guard`, which would cost a coroutine a frame
+            except Exception as error:  # noqa: BLE001 - as in `guard`, which would cost a coroutine a frame
                 self._broken("audio", error)
 
         subject = every_frame_to(process)
@@ -286,7 +288,7 @@ class Bus:
             await handle(parse(model, msg.data))
 
         async def receive(msg: Msg) -> None:
-            await self._guard(subject, parse_and_handle(msg))
+            await self.guard(subject, parse_and_handle(msg))
 
         return await self.client.subscribe(subject, cb=receive)
 
@@ -329,10 +331,19 @@ class Bus:
         reply: type[ReplyT],
         answer: Callable[[RequestT], Awaitable[ReplyT]],
     ) -> Subscription:
-        """Answer requests, each in a task of its own; a TrunklineError becomes the reply's `error`."""
+        """Answer requests, each in a task of its own; a TrunklineError becomes the reply's `error`.
+
+        Who raises Unanswered leaves the request to somebody else.
+        """
 
         async def reply_to(msg: Msg) -> None:
-            result = await answer_request(msg.data, model, reply, answer, reject=self.reject, where=subject)
+            try:
+                result = await answer_request(
+                    msg.data, model, reply, answer, reject=self.reject, where=subject
+                )
+            except Unanswered as error:
+                log.info("left unanswered on %s: %s", subject, error)
+                return
             try:
                 await msg.respond(result)
             except nats.errors.Error as error:
@@ -361,6 +372,8 @@ async def answer_request(
     """Parse, answer, encode: a requester gets a reply whatever happens here."""
     try:
         result = await answer(parse(model, data))
+    except Unanswered:
+        raise
     except TrunklineError as error:
         reject(where, error)
         result = reply(error=WireError.of(error))

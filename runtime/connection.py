@@ -48,11 +48,13 @@ def _user(settings: ProcessSettings) -> str:
 class Connection(Client):
     """nats-py's client, which tells those who asked that it is back, closed for good, or dropping messages.
 
-    Each complaint of the client is logged once, however often it is repeated.
+    Each complaint of the client is logged once, however often it is repeated. `replicas` is how many copies
+    there are to be of what is made through it in JetStream.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, replicas: int = 1) -> None:
         super().__init__()
+        self.replicas = replicas
         self.when_reconnected: list[Callable[[], None]] = []
         self.when_closed: list[Callable[[], None]] = []
         self.when_dropped: list[Callable[[str], None]] = []
@@ -109,7 +111,7 @@ async def connect(settings: ProcessSettings, name: str) -> Connection:
     Raises BusUnavailable after that, and SettingsError at once for an address that is none and for
     credentials that are refused.
     """
-    connection = Connection()
+    connection = Connection(settings.nats_replicas)
     where = _without_password(settings.nats_url)
     try:
         async with asyncio.timeout(settings.nats_connect_timeout_s):

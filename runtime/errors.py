@@ -3,7 +3,9 @@
 TrunklineError
 └── RuntimeFault
     ├── BusUnavailable     NATS cannot be reached, or JetStream does not answer (retryable)
+    ├── Conflict           a value was written by somebody else meanwhile
     ├── RequestTimeout     nobody answered a request in time (retryable)
+    ├── Unanswered         a request that somebody else is to answer
     ├── MessageTooLarge    a message, event or value beyond what NATS or its store takes
     ├── SettingsError      the environment holds a value that a setting refuses
     ├── PortInUse          a port that this process must listen on is taken
@@ -28,6 +30,19 @@ class BusUnavailable(RuntimeFault):
     code = ErrorCode.STORE_UNAVAILABLE
     status = 503
     retryable = True
+
+
+class Conflict(RuntimeFault):
+    """A write that depended on a revision came after another one: it changed nothing."""
+
+    code = ErrorCode.CONFLICT
+    status = 409
+
+
+class Unanswered(RuntimeFault):
+    """This request is for somebody else to answer: raised by who would answer it, who then says nothing."""
+
+    code = ErrorCode.TIMEOUT
 
 
 class RequestTimeout(RuntimeFault):

@@ -23,7 +23,7 @@ import uvloop
 
 from contracts.errors import TrunklineError
 from contracts.streams import CALLS
-from contracts.telemetry import LOOP_LAG
+from contracts.telemetry import LOOP_LAG, LOOP_TASKS
 from runtime import logs, settings
 from runtime.bus import Bus
 from runtime.clock import Clock, SystemClock
@@ -126,6 +126,7 @@ class _Process:
         self._apps: list[App] = []
         self._started = False
         self._lag_s = 0.0
+        self._loop_tasks = 0
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -159,13 +160,14 @@ class _Process:
         stack.push_async_callback(self._disconnect, client)
         process_metrics = telemetry.metrics("process")
         process_metrics.gauge(LOOP_LAG, lambda: self._lag_s)
+        process_metrics.gauge(LOOP_TASKS, lambda: self._loop_tasks)
         rng = random.Random(secrets.randbits(128))
         bus = Bus(client, self._clock, rng, process_metrics, self._tasks)
         health.require("bus", lambda: bus.connected)
         health.require("started", lambda: self._started and not self._stop.is_set())
         await bus.start()
         stack.push_async_callback(self._settle, bus)
-        await ensure_stream(bus.jetstream, CALLS)
+        await ensure_stream(bus.jetstream, CALLS, client.replicas)
         for service, loaded, process in self._services:
             rpc = RpcServer(loaded, service.name, bus.reject)
             context = Context(
@@ -244,6 +246,7 @@ class _Process:
             due_s = self._clock.monotonic_s() + _BEAT_S
             await self._clock.sleep(_BEAT_S)
             self._lag_s = max(0.0, self._clock.monotonic_s() - due_s)
+            self._loop_tasks = len(asyncio.all_tasks())
             health.beat()
 
     async def _watch_parent(self, parent: int) -> None:

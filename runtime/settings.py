@@ -29,6 +29,8 @@ class ProcessSettings(BaseSettings):
     nats_url: str = "nats://127.0.0.1:4222"  # several servers of a cluster: separated by commas
     nats_user: str = ""
     nats_password: str = ""
+    # Copies of what JetStream keeps, each on another server of a cluster.
+    nats_replicas: Annotated[int, Field(ge=1, le=5)] = 1
     nats_connect_timeout_s: Annotated[float, Field(gt=0)] = 10.0
     home: Path = Path(".trunkline")
     process: ProcessId | None = None
@@ -37,7 +39,7 @@ class ProcessSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     otlp_endpoint: str = ""
-    heartbeat_s: Annotated[float, Field(gt=0)] = 1.0
+    heartbeat_s: Annotated[float, Field(gt=0)] = 0.3
     drain_timeout_s: Annotated[float, Field(ge=0)] = 30.0
     exit_with_parent: bool = False
 

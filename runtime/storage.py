@@ -9,20 +9,21 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 import nats.errors
 import nats.js.errors
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, KeyValueConfig, StreamConfig
-from nats.js.kv import KV_DEL, KV_PURGE, KeyValue
+from nats.js.api import DiscardPolicy, Header, KeyValueConfig, StreamConfig
+from nats.js.kv import KV_DEL, KV_OP, KV_PURGE, MSG_ROLLUP_SUBJECT, KeyValue
 
 from contracts.errors import TrunklineError
 from contracts.messages import Event, Message
 from contracts.streams import BucketSpec, StreamSpec
 from contracts.wire import decode_event
 from runtime.bus import Bus, parse
-from runtime.errors import BusUnavailable, MessageTooLarge
+from runtime.errors import BusUnavailable, Conflict, MessageTooLarge
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,16 @@ OnChange = Callable[[str, MessageT | None], Awaitable[None]]
 
 _MARKER_TTL_S: Final = 3600.0
 _READ_ALL_S: Final = 30.0
+_GUARD_SUBJECT: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
+_WRONG_REVISION: Final = (10071, 10164)
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What a write depends on: that `key` of the same bucket is at `revision` still."""
+
+    key: str
+    revision: int
 
 
 @contextmanager
@@ -38,13 +49,15 @@ def _speaking_of(what: str) -> Iterator[None]:
     try:
         yield
     except nats.errors.Error as error:
+        if isinstance(error, nats.js.errors.APIError) and error.err_code in _WRONG_REVISION:
+            raise Conflict(f"{what}: another write came first", mend="read it again") from error
         reason = str(error) or type(error).__name__
         raise BusUnavailable(
             f"{what}: {reason}", mend="does nats-server run with JetStream (-js)?"
         ) from error
 
 
-async def ensure_stream(jetstream: JetStreamContext, spec: StreamSpec) -> None:
+async def ensure_stream(jetstream: JetStreamContext, spec: StreamSpec, replicas: int = 1) -> None:
     """Create the stream, or bring an existing one to its specification; raises BusUnavailable.
 
     To change it is for one service only (`contracts.permissions.RECORD_KEEPER`): NATS leaves the request of
@@ -58,6 +71,7 @@ async def ensure_stream(jetstream: JetStreamContext, spec: StreamSpec) -> None:
         max_msg_size=spec.max_message_bytes,
         discard=DiscardPolicy.OLD,
         allow_direct=True,
+        num_replicas=replicas,
     )
     with _speaking_of(f"stream {spec.name} cannot be made"):
         try:
@@ -95,7 +109,12 @@ class Bucket(Generic[MessageT]):
     @classmethod
     async def open(cls, bus: Bus, spec: BucketSpec, model: type[MessageT]) -> Bucket[MessageT]:
         """The bucket, created when missing."""
-        config = KeyValueConfig(bucket=spec.name, history=spec.history, max_value_size=spec.max_value_bytes)
+        config = KeyValueConfig(
+            bucket=spec.name,
+            history=spec.history,
+            max_value_size=spec.max_value_bytes,
+            replicas=bus.client.replicas,
+        )
         with _speaking_of(f"bucket {spec.name} cannot be opened"):
             try:
                 store = await bus.jetstream.create_key_value(config)
@@ -103,8 +122,21 @@ class Bucket(Generic[MessageT]):
                 store = await bus.jetstream.key_value(spec.name)
         return cls(bus, store, spec, model)
 
-    async def put(self, key: str, value: MessageT) -> None:
-        """Write and wait until it is stored; raises MessageTooLarge for a value that the bucket refuses."""
+    async def put(self, key: str, value: MessageT, guard: Guard | None = None) -> None:
+        """Write and wait until it is stored.
+
+        Raises MessageTooLarge for a value that the bucket refuses, Conflict where `guard` has moved on.
+        """
+        await self._write(key, value, guard)
+
+    async def replace(self, key: str, value: MessageT, revision: int) -> int:
+        """Write `key` if it is at `revision` still (0: never written) and return its new revision.
+
+        Raises Conflict where it is not.
+        """
+        return await self._write(key, value, Guard(key, revision))
+
+    async def _write(self, key: str, value: MessageT, guard: Guard | None) -> int:
         data = value.model_dump_json().encode()
         if len(data) > self._spec.max_value_bytes:
             raise MessageTooLarge(
@@ -112,25 +144,49 @@ class Bucket(Generic[MessageT]):
                 mend="make it smaller",
             )
         with _speaking_of(f"{key} cannot be written to bucket {self._spec.name}"):
-            await self._store.put(key, data)
+            stored = await self._bus.jetstream.publish(self._subject(key), data, headers=self._only_if(guard))
+        return stored.seq
 
-    async def get(self, key: str) -> MessageT | None:
-        """The value of `key`, or None; raises MessageError for junk."""
+    async def entry(self, key: str) -> tuple[MessageT | None, int]:
+        """The value of `key` and its revision; None and 0 where it was never written."""
         with _speaking_of(f"{key} cannot be read from bucket {self._spec.name}"):
             try:
                 entry = await self._store.get(key)
             except nats.js.errors.KeyNotFoundError:
-                return None
-        return parse(self._model, entry.value or b"")
+                return None, 0
+        return parse(self._model, entry.value or b""), entry.revision or 0
 
-    async def delete(self, key: str) -> None:
-        """Remove `key`, if it is there. Watchers are told; after an hour no trace of it is left."""
+    async def get(self, key: str) -> MessageT | None:
+        """The value of `key`, or None; raises MessageError for junk."""
+        return (await self.entry(key))[0]
+
+    async def delete(self, key: str, guard: Guard | None = None) -> None:
+        """Remove `key`, if it is there. Watchers are told; after an hour no trace of it is left.
+
+        Raises Conflict where `guard` has moved on.
+        """
+        headers = {KV_OP: KV_PURGE, Header.ROLLUP.value: MSG_ROLLUP_SUBJECT, **(self._only_if(guard) or {})}
         with _speaking_of(f"{key} cannot be removed from bucket {self._spec.name}"):
-            await self._store.purge(key, msg_ttl=_MARKER_TTL_S)
+            await self._bus.jetstream.publish(self._subject(key), headers=headers, msg_ttl=_MARKER_TTL_S)
 
-    async def all(self) -> dict[str, MessageT]:
-        """Every key and value now; what does not fit the model is logged and left out."""
+    def _subject(self, key: str) -> str:
+        return self._spec.subject(key)
+
+    def _only_if(self, guard: Guard | None) -> dict[str, str] | None:
+        if guard is None:
+            return None
+        return {
+            Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(guard.revision),
+            _GUARD_SUBJECT: self._subject(guard.key),
+        }
+
+    async def all(self, guard: Guard | None = None) -> dict[str, MessageT]:
+        """Every key and value now; what does not fit the model is logged and left out.
+
+        Raises Conflict where `guard` has moved on, or is not seen yet by the replica that is read.
+        """
         found: dict[str, MessageT] = {}
+        guarded_by = 0
 
         async def keep(key: str, value: MessageT | None) -> None:
             if value is not None:
@@ -141,11 +197,17 @@ class Bucket(Generic[MessageT]):
                 async for entry in entries:
                     if entry is None:
                         break
+                    if guard is not None and entry.key == guard.key:
+                        guarded_by = entry.revision or 0
                     await self._hand_over(entry, keep)
         except TimeoutError as error:
             raise BusUnavailable(
                 f"bucket {self._spec.name} was not read within {_READ_ALL_S:g} s", mend="see to nats-server"
             ) from error
+        if guard is not None and guarded_by != guard.revision:
+            raise Conflict(
+                f"bucket {self._spec.name}: {guard.key} is at another revision", mend="read it again"
+            )
         return found
 
     async def watch(self, on_change: OnChange[MessageT], on_caught_up: Callable[[], None]) -> None:
@@ -194,17 +256,39 @@ class Bucket(Generic[MessageT]):
                 on_caught_up()
 
     async def _entries(self) -> AsyncGenerator[KeyValue.Entry | None, None]:
-        """Every entry, None once those of now are out, then each new one."""
+        """Every entry, None once those of now are out, then each new one.
+
+        nats-py takes a bucket for empty when its entries have been sent and not been handled yet: then its
+        None comes first, and the newest of those entries is the one after which nothing waits.
+        """
         with _speaking_of(f"bucket {self._spec.name} cannot be watched"):
             watcher = await self._store.watchall()
         try:
+            first, owed = True, False
             async for entry in watcher:
-                yield entry
+                if entry is None and first and await self._has_sent(watcher):
+                    owed = True
+                else:
+                    yield entry
+                first = False
+                if owed and entry is not None and not entry.delta:
+                    owed = False
+                    yield None
         finally:
             with suppress(nats.errors.Error):  # the connection is gone, and the watch with it
                 await watcher.stop()
 
+    async def _has_sent(self, watcher: KeyValue.KeyWatcher) -> bool:
+        """Whether the server has sent any entry to this watch."""
+        subscription = watcher._sub  # noqa: SLF001 - nats-py offers no other way to ask
+        assert subscription is not None
+        with _speaking_of(f"bucket {self._spec.name} cannot be watched"):
+            watching = await subscription.consumer_info()
+        return bool(watching.delivered and watching.delivered.consumer_seq)
+
     async def _hand_over(self, entry: KeyValue.Entry, receive: OnChange[MessageT]) -> None:
+        if entry.key in self._spec.guards:
+            return
         gone = entry.operation in (KV_DEL, KV_PURGE)
         try:
             value = None if gone else parse(self._model, entry.value or b"")

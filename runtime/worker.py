@@ -1,7 +1,9 @@
 """What every worker that holds calls does: says that it lives, takes calls, hears their events, lets them go.
 
 One `Worker` owns the dict of calls of a process. The service behind it sees a call only between `take` and
-`drop`, one thing of it at a time, and only events of the epoch it was assigned or a newer one, each once.
+`drop`, one thing of it at a time, each event once, and none that is stale (`contracts.epochs`). A call that
+another process was given, or another life of this one, is let go of as soon as that is heard; what was not
+heard, because NATS was away or this process stood still, is read in the stream afterwards.
 """
 
 from __future__ import annotations
@@ -9,22 +11,34 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import nats.errors
 from nats.aio.subscription import Subscription
 
 from contracts.channels import ASSIGN, CALL_ENDED, CHANNELS, HEARTBEAT, RELEASE
+from contracts.epochs import Border, believed
 from contracts.identities import CallRef
-from contracts.messages import Assign, Assigned, CallEnded, Event, Heartbeat, Release, Role
-from contracts.streams import CALLS
+from contracts.messages import (
+    Assign,
+    Assigned,
+    CallEnded,
+    CallReassigned,
+    Event,
+    Heartbeat,
+    Release,
+    Role,
+)
 from contracts.telemetry import CALLS_HELD, STALE_EPOCH
+from contracts.wire import channel_of
 from runtime.bus import Bus
 from runtime.clock import Clock
 from runtime.errors import CallReleased, WorkerDraining
-from runtime.storage import last_event
+from runtime.history import read_history
 from runtime.tasks import TaskOwner
 from runtime.telemetry import Metrics
 
@@ -32,15 +46,23 @@ log = logging.getLogger(__name__)
 
 _REMEMBERED_EVENTS = 256
 _REMEMBERED_RELEASES = 1024
+_READ_AT_ONCE = 16
+_BORDER_TRIES = 6
+_BORDER_WAIT_S = 0.04
+_STORED_WITHIN_S = 0.3
+_OVERDUE_BEATS = 3
 
 
 class CallHolder(Protocol):
     """The service's side: what happens to a call that this process holds."""
 
-    async def take(self, assign: Assign) -> None:
+    async def take(self, assign: Assign, history: tuple[Event[Any], ...]) -> None:
         """Begin to hold the call, or go on with it in a newer epoch; raises a TrunklineError to refuse it.
 
-        Idempotent for the same epoch. After a refusal `drop` is called, so that nothing stays behind.
+        `history` is empty unless the assignment says `resumed`: then it is all that was recorded of the call
+        up to now, of every role, in the stream's order and without what is stale. What is said from now on
+        follows by `on_event`. Idempotent for the same epoch, which has no history the second time. After a
+        refusal `drop` is called, so that nothing stays behind.
         """
         ...
 
@@ -76,9 +98,13 @@ class RecentIds:
 
 @dataclass(slots=True)
 class _Held:
-    """A call of ours. The lock makes take, event and drop follow one another."""
+    """A call of ours, and the epoch that it was last taken in. The lock makes take, event and drop follow
+    one another.
+    """
 
     epoch: int
+    taken: int = 0
+    border: Border = field(default_factory=Border)
     subscription: Subscription | None = None
     recent: RecentIds = field(default_factory=RecentIds)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -99,7 +125,9 @@ class Worker:
         metrics: Metrics,
         tasks: TaskOwner,
         heartbeat_s: float,
+        room: Callable[[], int | None] = lambda: None,
     ) -> None:
+        """`room` tells how many more calls it can take now within its latency budget; None: only counted."""
         self.role = role
         self.process = process
         self._capacity = capacity
@@ -108,6 +136,9 @@ class Worker:
         self._clock = clock
         self._tasks = tasks
         self._heartbeat_s = heartbeat_s
+        self._room = room
+        self._started_us = clock.now_us()
+        self._reading = asyncio.Semaphore(_READ_AT_ONCE)
         self._held: dict[CallRef, _Held] = {}
         self._released: OrderedDict[CallRef, int] = OrderedDict()
         self._draining = False
@@ -125,7 +156,7 @@ class Worker:
         own = {"role": self.role.value, "process": self.process}
         await self._bus.respond(ASSIGN.subject(**own), Assign, Assigned, self._assign)
         await self._bus.on_messages(RELEASE.subject(**own), Release, self._release)
-        self._bus.on_reconnected(self._drop_the_ended)
+        self._bus.on_reconnected(self._catch_up)
         self._tasks.spawn(self._beat(), "heartbeat")
 
     async def drain(self) -> None:
@@ -178,41 +209,96 @@ class Worker:
             if held.subscription is None:
                 held.subscription = await self._bus.on_events(ref, self._hear, self._wanted)
             held.epoch = assign.epoch
-            await self._holder.take(assign)
+            held.border.join(assign.since)
+            begins = assign.epoch > held.taken
+            history = await self._learn(ref, held, assign) if assign.resumed and begins else ()
+            await self._holder.take(assign, history)
+            held.taken = assign.epoch
+            if assign.resumed and begins:
+                self._tasks.spawn(self._look_again(ref, held), "look again")
         except BaseException:
             await self._let_go(ref, held)
             raise
 
+    async def _learn(self, ref: CallRef, held: _Held, assign: Assign) -> tuple[Event[Any], ...]:
+        """What was said so far. Events are heard already: what is in the record too is not heard again."""
+        history = believed(await self._record(ref, assign.epoch))
+        for event in history:
+            held.border.believes(event)
+            if self._wants(event):
+                held.recent.is_new(event.id)
+            if isinstance(event.body, CallEnded) or self._is_replaced_by(event, held):
+                raise CallReleased(f"call {ref.call} has gone on without epoch {assign.epoch}")
+        return history
+
+    async def _look_again(self, ref: CallRef, held: _Held) -> None:
+        """The stream stores a little later than others hear: now it has what was said before we listened."""
+        await self._clock.sleep(_STORED_WITHIN_S)
+        await self._bus.until_done(partial(self._catch_up_with, ref, held))
+
+    async def _record(self, ref: CallRef, epoch: int) -> tuple[Event[Any], ...]:
+        """The record, with the border of `epoch` in it, which the session said just before it assigned."""
+        for _ in range(_BORDER_TRIES):
+            record = await read_history(self._bus, ref)
+            if any(isinstance(event.body, CallReassigned) and event.body.epoch >= epoch for event in record):
+                return record
+            await self._clock.sleep(_BORDER_WAIT_S)
+        log.warning("call %s: the record does not say that epoch %d began", ref.call, epoch)
+        return await read_history(self._bus, ref)
+
     async def _release(self, release: Release) -> None:
         ref = CallRef(release.tenant, release.call)
-        self._released[ref] = max(release.epoch, self._released.get(ref, 0))
-        if len(self._released) > _REMEMBERED_RELEASES:
-            self._released.popitem(last=False)
+        self._remember_release(ref, release.epoch)
         held = self._held.get(ref)
         if held is not None:
             async with held.lock:
                 if held.epoch <= release.epoch:
                     await self._let_go(ref, held)
 
+    def _remember_release(self, ref: CallRef, epoch: int) -> None:
+        self._released[ref] = max(epoch, self._released.get(ref, 0))
+        if len(self._released) > _REMEMBERED_RELEASES:
+            self._released.popitem(last=False)
+
     async def _hear(self, event: Event[Any]) -> None:
         held = self._held.get(event.ref)
         if held is None:
             return
         async with held.lock:
-            if self._held.get(event.ref) is held and held.recent.is_new(event.id):
-                try:
-                    await self._on_event(event, held)
-                except BaseException:
-                    held.recent.forget(event.id)  # said again, it is heard again
-                    raise
+            if self._held.get(event.ref) is not held:
+                return
+            if held.border.believes(event):
+                await self._once(event, held)
+            else:
+                self._stale.add()
+
+    async def _once(self, event: Event[Any], held: _Held) -> None:
+        """With the lock held: an event that counts, unless it was heard before."""
+        if not held.recent.is_new(event.id):
+            return
+        try:
+            await self._on_event(event, held)
+        except BaseException:
+            held.recent.forget(event.id)  # said again, it is heard again
+            raise
 
     async def _on_event(self, event: Event[Any], held: _Held) -> None:
         if isinstance(event.body, CallEnded):
             await self._let_go(event.ref, held)
-        elif 0 < event.epoch < held.epoch:
-            self._stale.add()
+        elif self._is_replaced_by(event, held):
+            log.warning("call %s is another's since epoch %d", event.call, event.body.epoch)
+            self._remember_release(event.ref, event.body.epoch - 1)
+            await self._let_go(event.ref, held)
         else:
             await self._holder.on_event(event)
+
+    def _is_replaced_by(self, event: Event[Any], held: _Held) -> bool:
+        """Whether another process speaks for our role from here on, or another life of this one."""
+        body = event.body
+        return isinstance(body, CallReassigned) and body.role is self.role and body.epoch > held.epoch
+
+    def _wants(self, event: Event[Any]) -> bool:
+        return channel_of(event.body).name in self._wanted
 
     async def _let_go(self, ref: CallRef, held: _Held) -> None:
         """With the lock held. The entry goes once the drop is done, so that no take begins before.
@@ -229,19 +315,36 @@ class Worker:
                 with suppress(nats.errors.Error):  # the connection is gone, and the subscription with it
                     await held.subscription.unsubscribe()
 
-    async def _drop_the_ended(self) -> None:
-        """What ended while the bus was away will not be said again: look for it in the stream."""
-        for ref in list(self._held):
-            subject = CALL_ENDED.subject(tenant=ref.tenant, call=ref.call)
-            ended = await last_event(self._bus.jetstream, CALLS, subject)
-            if ended is not None:
-                await self._hear(ended)
+    async def _catch_up(self) -> None:
+        """Hear what was said while the bus was away or this process stood still; raises BusUnavailable."""
+        catching_up = (self._catch_up_with(ref, held) for ref, held in list(self._held.items()))
+        for failure in await asyncio.gather(*catching_up, return_exceptions=True):
+            if failure is not None:
+                raise failure
+
+    async def _catch_up_with(self, ref: CallRef, held: _Held) -> None:
+        """What comes in meanwhile waits for the lock, so that all is heard in order."""
+        async with held.lock, self._reading:
+            if self._held.get(ref) is not held:
+                return
+            record = [event for event in believed(await read_history(self._bus, ref)) if self._wants(event)]
+            for event in record[-_REMEMBERED_EVENTS:]:
+                if self._held.get(ref) is held:
+                    held.border.believes(event)
+                    await self._bus.guard(channel_of(event.body).name, self._once(event, held))
 
     async def _beat(self) -> None:
+        """Say so again and again; whoever finds that it has been silent for long asks what it has missed."""
+        last_s = self._clock.monotonic_s()
         while True:
             if self._bus.connected:  # an old heartbeat is worse than none
                 await self._say_alive()
             await self._clock.sleep(self._heartbeat_s)
+            silent_s = self._clock.monotonic_s() - last_s
+            last_s += silent_s
+            if silent_s > _OVERDUE_BEATS * self._heartbeat_s:
+                log.warning("this process stood still for %.1f s", silent_s)
+                self._tasks.spawn(self._bus.until_done(self._catch_up), "catch up")
 
     async def _say_alive(self) -> None:
         await self._bus.publish(
@@ -250,8 +353,10 @@ class Worker:
                 role=self.role,
                 process=self.process,
                 at_us=self._clock.now_us(),
+                started_us=self._started_us,
                 calls=len(self._held),
                 capacity=self._capacity,
+                room=self._room(),
                 draining=self._draining,
             ),
         )

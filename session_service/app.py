@@ -1,107 +1,119 @@
-"""Wires the session service."""
+"""Wires the session service: what every session keeps warm, and who of them leads."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+from typing import Any
 
-from contracts.channels import HEARTBEAT, LEG_ENDED, SESSION_ACTIVE, SESSION_OPEN
-from contracts.errors import TrunklineError
-from contracts.messages import (
-    ActiveCall,
-    ActiveCalls,
-    Heartbeat,
-    NumberSnapshot,
-    OpenCallReply,
-)
-from contracts.streams import ASSISTANTS_BUCKET, CALLS_BUCKET
+from contracts.channels import HEARTBEAT
+from contracts.messages import Heartbeat, NumberSnapshot, Role
+from contracts.streams import ASSISTANTS_BUCKET
 from contracts.telemetry import CALLS_HELD
 from runtime.process import Context, Service
 from runtime.storage import Bucket
-from session_service.admission import Admission
-from session_service.assigning import Assigner
-from session_service.handlers import BusChronicle, BusFloor, Handlers
-from session_service.lifecycle import Lifecycle
-from session_service.roster import Roster
+from session_service.leadership import Leadership
+from session_service.reign import Reign
 from session_service.settings import Settings
-from session_service.watch import Watch
-
-log = logging.getLogger(__name__)
-
-_SWEEP_S = 0.5
-_LOOK_S = 0.02
+from session_service.stores import KvCalls, KvLease
 
 
 class SessionApp:
-    """The running service."""
+    """The running service: the leader, or a standby that knows the numbers and who lives."""
 
     def __init__(self, settings: Settings, context: Context) -> None:
         self._settings = settings
         self._context = context
-        self._admission = Admission(settings.session_max_calls)
-        self._directory_read = asyncio.Event()
+        self._numbers: dict[str, NumberSnapshot] = {}
+        self._heard: dict[tuple[Role, str], tuple[Heartbeat, float]] = {}
+        self._reign: Reign | None = None
+        self._running: asyncio.Task[Any] | None = None
 
     async def start(self) -> None:
-        """Read the directory and the calls in KV, listen to who lives, then begin to answer."""
-        settings, context = self._settings, self._context
+        """Read the directory, listen to who lives; return once this session leads, or knows who does."""
+        context = self._context
+        directory_read = asyncio.Event()
         numbers = await Bucket.open(context.bus, ASSISTANTS_BUCKET, NumberSnapshot)
-        context.tasks.spawn(numbers.watch(self._number_changed, self._directory_read.set), "directory")
-        await self._directory_read.wait()
-        roster = Roster(settings.session_lost_after_s)
-        floor = BusFloor(context.bus, settings.session_assign_timeout_s)
-        lifecycle = Lifecycle(
-            self._admission,
-            Assigner(roster, floor, context.clock, settings.session_assign_tries),
-            store=await Bucket.open(context.bus, CALLS_BUCKET, ActiveCall),
-            floor=floor,
-            chronicle=BusChronicle(context.bus, context.metrics),
-            clock=context.clock,
-        )
-        watch = Watch(lifecycle, roster, context.clock, settings.session_ghost_after_s)
-        handlers = Handlers(
-            lifecycle, roster, watch, clock=context.clock, metrics=context.metrics, tracer=context.tracer
-        )
-        context.metrics.gauge(CALLS_HELD, lambda: len(self._admission))
-        await lifecycle.restore()
-        await context.bus.on_messages(HEARTBEAT.wildcard(), Heartbeat, handlers.heartbeat)
-        await context.bus.on_every_call(handlers.leg_ended, LEG_ENDED)
-        await context.bus.flush()
-        await lifecycle.catch_up()
-        context.bus.on_reconnected(lifecycle.catch_up)
-        context.tasks.spawn(self._sweep(watch), "sweep")
-        await self._meet(roster)
-        context.rpc.serve(SESSION_OPEN, OpenCallReply, handlers.open)
-        context.rpc.serve(SESSION_ACTIVE, ActiveCalls, handlers.active)
+        context.tasks.spawn(numbers.watch(self._number_changed, directory_read.set), "directory")
+        await directory_read.wait()
+        await context.bus.on_messages(HEARTBEAT.wildcard(), Heartbeat, self._heartbeat)
+        context.bus.on_reconnected(self._catch_up)
+        context.metrics.gauge(CALLS_HELD, lambda: len(self._reign.admission) if self._reign else 0)
+        await self._stand_for_election()
 
-    async def _meet(self, roster: Roster) -> None:
-        """Hear some worker of every role, or as long as each of them takes to say that it lives.
+    async def _stand_for_election(self) -> None:
+        settings, context = self._settings, self._context
+        lease = await KvLease.open(context.bus)
+        self._store = await KvCalls.open(context.bus, self._fenced)
+        self._leadership = Leadership(
+            lease,
+            self._store,
+            context.clock,
+            holder=context.process,
+            lease_s=settings.session_lease_s,
+            renew_s=settings.session_lease_renew_s,
+        )
+        context.tasks.spawn(lease.follow(), "lease")
+        self._running = context.tasks.spawn(self._leadership.run(self._begin, self._end), "leadership")
+        settled = asyncio.ensure_future(self._leadership.settled.wait())
+        await asyncio.wait({self._running, settled}, return_when=asyncio.FIRST_COMPLETED)
+        settled.cancel()
 
-        To answer before that would be to refuse calls for want of workers that are there.
-        """
-        clock = self._context.clock
-        until_s = clock.monotonic_s() + 1.5 * self._settings.heartbeat_s
-        while not roster.complete(clock.monotonic_s()) and clock.monotonic_s() < until_s:
-            await clock.sleep(_LOOK_S)
+    def _fenced(self) -> None:
+        self._leadership.depose()
 
     async def drain(self) -> None:
-        """Nothing to wait for: every decision is in KV when it is answered."""
+        """Answer what was asked, then hand over to a standby at once."""
+        if self._reign is not None:
+            await self._reign.stop_answering()
+        await self._resign()
 
     async def stop(self) -> None:
-        """Tasks and connections belong to the process."""
+        """Where there was no time to drain, hand over as it is; the rest belongs to the process."""
+        await self._resign()
+
+    async def _resign(self) -> None:
+        if self._running is None:
+            return
+        running, self._running = self._running, None
+        running.cancel()
+        await asyncio.wait({running})
+        await self._leadership.resign()
+
+    async def _begin(self) -> None:
+        heard = sorted(self._heard.values(), key=lambda each: each[1])
+        self._reign = Reign(
+            self._settings,
+            self._context,
+            self._numbers,
+            self._store,
+            self._leadership.mandate(),
+            heard=heard,
+        )
+        await self._reign.begin()
+
+    async def _end(self) -> None:
+        if self._reign is not None:
+            reign, self._reign = self._reign, None
+            await reign.end()
+
+    async def _catch_up(self) -> None:
+        if self._reign is not None:
+            await self._reign.catch_up()
+
+    async def _heartbeat(self, beat: Heartbeat) -> None:
+        now_s = self._context.clock.monotonic_s()
+        self._heard[beat.role, beat.process] = (beat, now_s)
+        limit_s = now_s - self._settings.session_lost_after_s
+        for key in [key for key, (_, heard_s) in self._heard.items() if heard_s < limit_s]:
+            del self._heard[key]
+        if self._reign is not None:
+            await self._reign.heartbeat(beat)
 
     async def _number_changed(self, key: str, snapshot: NumberSnapshot | None) -> None:
         if snapshot is None:
-            self._admission.numbers.pop(key, None)
+            self._numbers.pop(key, None)
         else:
-            self._admission.numbers[key] = snapshot
-
-    async def _sweep(self, watch: Watch) -> None:
-        while True:
-            await self._context.clock.sleep(_SWEEP_S)
-            try:
-                await watch.sweep()
-            except TrunklineError as error:
-                log.warning("calls will be looked after again: %s", error)
+            self._numbers[key] = snapshot
 
 
 def build(settings: Settings, context: Context) -> SessionApp:

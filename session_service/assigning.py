@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from contracts.errors import TrunklineError
 from contracts.messages import Role
@@ -29,14 +30,16 @@ class Assigner:
         self._clock = clock
         self._tries = tries
 
-    async def assign(self, call: Call) -> None:
+    async def assign(self, call: Call, write_down: Callable[[Call], Awaitable[None]]) -> None:
         """Return once a worker of every role has the call; raises NoWorker or PlatformFull.
 
-        Whatever comes of it, `call.workers` are those to be let go of later.
+        `write_down` comes before each round: of a call that nobody wrote down, a worker could be left with
+        it for ever when this process dies. Whatever comes of it, `call.workers` are to be let go of later.
         """
         self._pick(call)
         tried: dict[Role, set[str]] = {role: set() for role in WORKER_ROLES}
         for left in reversed(range(self._tries)):
+            await write_down(call)
             failures = await self._ask(call)
             if not failures:
                 return

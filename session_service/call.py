@@ -16,7 +16,10 @@ FIRST_EPOCH: Final = 1
 
 @dataclass(slots=True)
 class Call:
-    """One call. `answer` is what `open` will say, `answered` that the record knows the leg was answered."""
+    """One call. `answer` is what `open` will say, `answered` that the record knows the leg was answered.
+
+    `inherited`: another leader opened it, and may have died before the workers had it.
+    """
 
     request: OpenCall
     snapshot: NumberSnapshot
@@ -27,6 +30,7 @@ class Call:
     answer: asyncio.Future[OpenCallReply] | None = None
     answered: bool = False
     hang_up_asked_s: float | None = None
+    inherited: bool = False
 
     @property
     def id(self) -> str:
@@ -37,6 +41,11 @@ class Call:
     def ref(self) -> CallRef:
         """Tenant and call."""
         return CallRef(self.snapshot.tenant, self.request.call)
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether its workers may lack it: another leader was opening it, and nobody answered its leg."""
+        return self.inherited and not self.answered and self.state is CallState.ACTIVE
 
     def record(self) -> ActiveCall:
         """As it is kept in KV."""
@@ -51,6 +60,7 @@ class Call:
             gateway=self.request.gateway,
             workers=dict(self.workers),
             assistant=self.snapshot.assistant,
+            direction=self.request.direction,
         )
 
     def assignment(self) -> Assign:
@@ -90,5 +100,14 @@ def restored(record: ActiveCall, numbers: Mapping[str, NumberSnapshot]) -> Call:
         caller=record.caller,
         carrier_call_id=record.carrier_call_id,
         gateway=record.gateway,
+        direction=record.direction,
     )
-    return Call(request, snapshot, record.started_us, CallState.ACTIVE, record.epoch, dict(record.workers))
+    return Call(
+        request,
+        snapshot,
+        record.started_us,
+        CallState.ACTIVE,
+        record.epoch,
+        dict(record.workers),
+        inherited=True,
+    )

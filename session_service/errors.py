@@ -12,6 +12,8 @@ TrunklineError
     │   ├── PlatformFull            503  every worker of some role is at its capacity (retryable)
     │   ├── NoWorker                503  no worker of some role lives, or none took the call (retryable)
     │   └── NotRecorded             503  its slot could not be written down (retryable)
+    ├── NotLeading                  this process may not decide now, another session does or will (retryable)
+    ├── UnknownCall                 404  no such call of this tenant holds a slot
     ├── AnsweredWithError           a worker or gateway answered with an error of its own
     └── IllegalTransition           a call was told to do what its state does not allow
 """
@@ -32,6 +34,13 @@ class Refused(SessionError):
     """A call that is not answered; `status` is what its carrier is told."""
 
     status: ClassVar[int] = 503
+
+
+class UnknownCall(SessionError):
+    """No such call of this tenant holds a slot."""
+
+    code = ErrorCode.UNKNOWN_CALL
+    status = 404
 
 
 class UnknownNumber(Refused):
@@ -92,6 +101,13 @@ class NoWorker(Refused):
 
 class NotRecorded(Refused):
     """The slot of the call could not be written down: after a restart nobody would know of it."""
+
+    code = ErrorCode.STORE_UNAVAILABLE
+    retryable = True
+
+
+class NotLeading(SessionError):
+    """This process may not decide now: another session leads, or it cannot tell whether it still does."""
 
     code = ErrorCode.STORE_UNAVAILABLE
     retryable = True

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import random
 from typing import Any
 
 from contracts.channels import ASSIGN, CALL_ENDED, CALL_STARTED, HANG_UP, LEG_ENDED, RELEASE
-from contracts.identities import CallRef
+from contracts.errors import TrunklineError
+from contracts.identities import CallRef, uuid7
 from contracts.messages import (
     ActiveCalls,
     Assign,
@@ -29,12 +32,22 @@ from contracts.streams import CALLS
 from contracts.telemetry import CALLS_ENDED, CALLS_OPENED, Span
 from runtime.bus import Bus
 from runtime.clock import Clock
+from runtime.errors import Unanswered
 from runtime.storage import last_event
+from runtime.tasks import TaskOwner
 from runtime.telemetry import Metrics, Tracer
 from session_service.errors import AnsweredWithError
+from session_service.leadership import Mandate
 from session_service.lifecycle import Lifecycle
 from session_service.roster import Roster
 from session_service.watch import Watch
+
+log = logging.getLogger(__name__)
+
+
+def _id_of_the_end(ref: CallRef) -> str:
+    opened_ms = int(ref.call.replace("-", "")[:12], 16)
+    return uuid7(opened_ms, random.Random(f"the end of {ref.call}"))
 
 
 class BusFloor:
@@ -81,9 +94,9 @@ class BusChronicle:
         self._ended = metrics.counter(CALLS_ENDED)
 
     async def ended(self, ref: CallRef, body: CallEnded) -> None:
-        """Publish call.ended."""
+        """Publish call.ended, under an id that the call alone gives it: of two leaders' words one counts."""
         self._ended.add(body.reason)
-        await self._bus.publish_event(ref, body)
+        await self._bus.publish_event(ref, body, event_id=_id_of_the_end(ref))
 
     async def rejected(self, ref: CallRef, body: CallRejected) -> None:
         """Publish call.rejected."""
@@ -107,28 +120,45 @@ class Handlers:
         lifecycle: Lifecycle,
         roster: Roster,
         watch: Watch,
+        mandate: Mandate,
         *,
         clock: Clock,
         metrics: Metrics,
         tracer: Tracer,
+        tasks: TaskOwner,
     ) -> None:
         self._lifecycle = lifecycle
         self._roster = roster
         self._watch = watch
+        self._mandate = mandate
         self._clock = clock
+        self._tasks = tasks
+        self.opening = 0
         self._opened = metrics.counter(CALLS_OPENED)
         self._tracer = tracer
 
     async def open(self, request: OpenCall) -> OpenCallReply:
-        """rpc.session.open."""
-        with self._tracer.span(Span.CALL_OPEN, called=request.called):
-            reply = await self._lifecycle.open(request)
+        """rpc.session.open. Who does not lead, or not any more when it would answer, is silent."""
+        await self.leading()
+        self.opening += 1
+        try:
+            with self._tracer.span(Span.CALL_OPEN, called=request.called):
+                reply = await self._lifecycle.open(request)
+        finally:
+            self.opening -= 1
+        await self.leading()
         self._opened.add(reply.error.code if reply.error else "accepted")
         return reply
 
     async def active(self, request: ListActiveCalls) -> ActiveCalls:
         """rpc.session.active."""
-        return ActiveCalls(calls=tuple(self._lifecycle.active(request.tenant)))
+        await self.leading()
+        return self._lifecycle.active_calls(request)
+
+    async def leading(self) -> None:
+        """Raise Unanswered where another session leads."""
+        if not await self._mandate.holds():
+            raise Unanswered("another session leads")
 
     async def heartbeat(self, beat: Heartbeat) -> None:
         """A process lives; a gateway also says which callers are quiet."""
@@ -136,6 +166,13 @@ class Handlers:
         self._watch.note_quiet(beat.process, beat.quiet_ms)
 
     async def leg_ended(self, event: Event[Any]) -> None:
-        """A gateway lost or closed a leg."""
+        """A gateway lost or closed a leg. In a task of its own: the next call's end does not wait for KV."""
         if isinstance(event.body, LegEnded):
-            await self._lifecycle.leg_ended(event.ref, event.body.reason, event.body.detail)
+            self._tasks.spawn(self._end(event.ref, event.body), "end")
+
+    async def _end(self, ref: CallRef, left: LegEnded) -> None:
+        try:
+            if await self._mandate.holds():
+                await self._lifecycle.leg_ended(ref, left.reason, left.detail)
+        except TrunklineError as error:
+            log.error("the end of %s is not in the record: %s", ref.call, error)

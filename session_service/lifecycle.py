@@ -10,11 +10,13 @@ from contracts.errors import TrunklineError
 from contracts.identities import PLATFORM_TENANT, CallRef
 from contracts.messages import (
     ActiveCall,
+    ActiveCalls,
     CallEnded,
     CallRejected,
     CallStarted,
     EndReason,
     LegEnded,
+    ListActiveCalls,
     OpenCall,
     OpenCallReply,
     WireError,
@@ -30,6 +32,7 @@ from session_service.states import CallInput, CallState, next_state
 log = logging.getLogger(__name__)
 
 _REMEMBERED_ANSWERS = 4096
+_LOOK_UPS_AT_ONCE = 64
 _LEAVE_S = 5.0
 _STOPPED = WireError.of(
     NoWorker("the session stopped while the call was opened", mend="call again"), status=NoWorker.status
@@ -62,6 +65,11 @@ class Lifecycle:
         """The calls that hold slots, of one tenant or of all."""
         return [call.record() for call in self._live() if tenant in (None, call.snapshot.tenant)]
 
+    def active_calls(self, request: ListActiveCalls) -> ActiveCalls:
+        """The calls that hold slots, as asked for, and the slots beside their limits."""
+        calls = (one for one in self.active(request.tenant) if request.number in (None, one.number))
+        return ActiveCalls(calls=tuple(calls), counts=self._admission.counts(request.tenant, request.number))
+
     def gateways(self) -> set[str]:
         """The gateways that hold legs."""
         return {call.request.gateway for call in self._live()}
@@ -76,15 +84,15 @@ class Lifecycle:
         if request.call in self._answers:
             return self._answers[request.call]
         known = self._calls.get(request.call)
-        if known is not None:
+        if known is not None and not known.uncertain:
             return await asyncio.shield(known.answer) if known.answer else known.accepted()
         try:
-            call = self._reserve(request)
+            call = self._reserve(request, known)
         except Refused as refusal:
             return await self._refuse(request, refusal)
         reply = OpenCallReply(error=_STOPPED)
         try:
-            reply = await self._hand_out(call)
+            reply = await self._hand_out(call, known)
         except Refused as refusal:
             reply = await self._refuse(request, refusal, call.snapshot.tenant)
         finally:
@@ -93,19 +101,26 @@ class Lifecycle:
                 call.answer = None
         return reply
 
-    def _reserve(self, request: OpenCall) -> Call:
+    def _reserve(self, request: OpenCall, inherited: Call | None) -> Call:
+        """Take the slot. A call that another leader was opening keeps its own, and is opened anew in a newer
+        epoch: nobody knows which of its workers were asked.
+        """
         snapshot = self._admission.look_up(request.called)
-        self._admission.take_slot(request.call, snapshot)
+        self._admission.take_slot(request.call, snapshot, request.direction)
         call = Call(request, snapshot, self._clock.now_us())
+        if inherited is not None:
+            self._assigner.free(inherited)
+            call.epoch = inherited.epoch + 1
         call.answer = asyncio.get_running_loop().create_future()
         self._calls[request.call] = call
         return call
 
-    async def _hand_out(self, call: Call) -> OpenCallReply:
+    async def _hand_out(self, call: Call, inherited: Call | None) -> OpenCallReply:
         """Find workers and write the call down. Whatever comes in between, it is cleared up here alone."""
         try:
-            await self._assigner.assign(call)
-            await self._write_down(call)
+            if inherited is not None:
+                await self._assigner.release(inherited)
+            await self._assigner.assign(call, self._write_down)
             if call.state is not CallState.OPENING:
                 raise CallOver("the call ended while it was opened", mend="call again")
         except BaseException:
@@ -192,9 +207,14 @@ class Lifecycle:
 
     async def catch_up(self) -> None:
         """Learn from the record what became of each call while its events could not be heard."""
-        for call in list(self._live()):
-            if call.state is CallState.ACTIVE:
-                await self._learn(call)
+        at_once = asyncio.Semaphore(_LOOK_UPS_AT_ONCE)
+
+        async def learn(call: Call) -> None:
+            async with at_once:
+                if call.state is CallState.ACTIVE:
+                    await self._learn(call)
+
+        await asyncio.gather(*(learn(call) for call in self._live()))
 
     async def _learn(self, call: Call) -> bool:
         """Whether the record knew something of the call, on which we then acted."""

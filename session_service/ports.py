@@ -12,6 +12,7 @@ from contracts.messages import (
     CallRejected,
     CallStarted,
     EndReason,
+    LeaderLease,
     LegEnded,
     Role,
 )
@@ -62,4 +63,32 @@ class Chronicle(Protocol):
 
     async def last_word(self, ref: CallRef) -> CallEnded | LegEnded | CallStarted | None:
         """How far the call has come as far as the record knows; raises a retryable TrunklineError."""
+        ...
+
+
+class Lease(Protocol):
+    """The one lease of the session service."""
+
+    async def read(self) -> tuple[LeaderLease | None, int]:
+        """The lease and its revision, None and 0 before the first; raises a retryable TrunklineError."""
+        ...
+
+    async def write(self, lease: LeaderLease, revision: int) -> int:
+        """Write it where it is at `revision` still; its new revision. Raises Conflict where it is not."""
+        ...
+
+    async def changed(self, timeout_s: float) -> None:
+        """Return once it was written by anybody since the last look, or after `timeout_s`."""
+        ...
+
+
+class Fence(Protocol):
+    """What keeps leaders of older terms from writing call records."""
+
+    async def term(self) -> int:
+        """The newest term that was begun, 0 before the first."""
+        ...
+
+    async def advance(self, holder: str, term: int) -> None:
+        """Begin `term`, after which no older one writes; raises Conflict where another came first."""
         ...

@@ -65,6 +65,19 @@ class Roster:
         alive = {role for role, process in self._processes if self.lives(role, process, now_s)}
         return alive.issuperset(WORKER_ROLES)
 
+    def capacity(self, now_s: float) -> int | None:
+        """How many calls the workers can hold together: as many as the role that can hold fewest.
+
+        None while some role has no worker. One that drains has room for the calls that it holds and no more.
+        """
+        by_role = dict.fromkeys(WORKER_ROLES, 0)
+        seen: set[Role] = set()
+        for (role, process), known in self._processes.items():
+            if role in by_role and self.lives(role, process, now_s):
+                seen.add(role)
+                by_role[role] += min(self.load(process), known.capacity) if known.draining else known.capacity
+        return min(by_role.values()) if len(seen) == len(by_role) else None
+
     def doubt(self, role: Role, process: str) -> None:
         """It did not take a call: pick it no more until it is heard again."""
         self._processes.pop((role, process), None)

@@ -13,10 +13,16 @@ class Settings(ProcessSettings):
     """Settings of the session service."""
 
     session_max_calls: Annotated[int, Field(ge=0, description="0: what the workers can take")] = 0
+    session_inbound_reserve: Annotated[
+        int, Field(ge=0, description="slots of the platform that outbound calls cannot take")
+    ] = 0
     session_ghost_after_s: Annotated[float, Field(gt=0)] = 12.0
     session_lost_after_s: Annotated[float, Field(gt=0, validate_default=True)] = 4.0
     session_assign_timeout_s: Annotated[float, Field(gt=0)] = 2.0
     session_assign_tries: Annotated[int, Field(ge=1)] = 2
+    # A standby takes over once the leader's lease has not been renewed for so long.
+    session_lease_s: Annotated[float, Field(gt=0)] = 2.0
+    session_lease_renew_s: Annotated[float, Field(gt=0, validate_default=True)] = 0.5
 
     @field_validator("session_lost_after_s")
     @classmethod
@@ -25,3 +31,11 @@ class Settings(ProcessSettings):
         if lost_after_s < 3 * heartbeat_s:
             raise ValueError(f"must be at least three heartbeats of {heartbeat_s:g} s")
         return lost_after_s
+
+    @field_validator("session_lease_renew_s")
+    @classmethod
+    def _well_within_the_lease(cls, renew_s: float, info: ValidationInfo) -> float:
+        lease_s = info.data.get("session_lease_s", 0.0)
+        if renew_s > lease_s / 3:
+            raise ValueError(f"must be at most a third of the lease of {lease_s:g} s")
+        return renew_s

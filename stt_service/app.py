@@ -18,9 +18,11 @@ from stt_service.calls import HeldCall, Teller
 from stt_service.chain import Chain
 from stt_service.engines import DETECTORS, ENGINES, Ground, detector_for
 from stt_service.handlers import Handlers, Mouth
+from stt_service.kept_audio import KeptAudio
 from stt_service.pool import DetectorPool, EnginePool
 from stt_service.ports import Transcriber
 from stt_service.recognition import Recognition, Rules
+from stt_service.resuming import Resumption
 from stt_service.settings import Settings
 
 _TICK_S = 0.1
@@ -42,12 +44,14 @@ class SttApp:
         self._engines = EnginePool(factories, ground, context.tasks)
         self._detectors = DetectorPool(DETECTORS, ground, context.tasks)
         self._chain = Chain(self._engines, context.clock, settings.stt_engine_rest_s)
-        self._decodes = TaskOwner(f"{context.process}:calls")  # one that fails must not end the process
+        self._calls = TaskOwner(f"{context.process}:calls")  # one that fails must not end the process
         self._mouth = Mouth(context.bus, context.metrics)
         self._handlers = Handlers(
             self._engines,
             self._detectors,
             self._mouth,
+            KeptAudio(context.bus, context.clock, context.process),
+            self._calls,
             new_call=self._new_call,
             clock=context.clock,
             metrics=context.metrics,
@@ -63,6 +67,7 @@ class SttApp:
             metrics=context.metrics,
             tasks=context.tasks,
             heartbeat_s=settings.heartbeat_s,
+            room=lambda: self._engines.room(len(self._worker)),
         )
 
     async def start(self) -> None:
@@ -82,11 +87,13 @@ class SttApp:
     async def stop(self) -> None:
         """Let go of every call, then of the engines."""
         await self._worker.stop()
-        await self._decodes.close()
+        await self._calls.close()
         await self._engines.close()
         self._detectors.close()
 
-    def _new_call(self, assign: Assign, loop: DetectionLoop, teller: Teller) -> HeldCall:
+    def _new_call(
+        self, assign: Assign, loop: DetectionLoop, teller: Teller, resumption: Resumption | None
+    ) -> HeldCall:
         assistant, settings = assign.assistant, self._settings
         rules = Rules(
             voice_from=settings.stt_voice_from,
@@ -99,13 +106,15 @@ class SttApp:
             endpointing=assistant.endpointing,
         )
         return HeldCall(
-            Recognition(assistant.language, rules, loop.window_samples),
+            Recognition(assistant.language, rules, loop.window_samples, resumption),
             assistant.engines.stt,
             teller,
             chain=self._chain,
-            tasks=self._decodes,
+            tasks=self._calls,
             open_span=partial(self._open_span, assign.call),
             queue_frames=settings.stt_queue_frames,
+            tenant=assign.tenant,
+            resumption=resumption,
         )
 
     def _open_span(self, call: str, turn: int) -> AbstractContextManager[str | None]:

@@ -6,21 +6,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.errors import TrunklineError
 from runtime.clock import Clock
+from runtime.fair_queue import FairQueue
+from runtime.room import RoomMeter
 from stt_service.errors import EngineFault, EngineTimeout
 from stt_service.ports import Samples, Segment, Transcriber, Transcript, VoiceDetector
 
 log = logging.getLogger(__name__)
+
+_LEARNING: Final = 0.2
+_CREDIT_S: Final = 20.0  # of speech, which takes an engine about a second
+_LEAST_S: Final = 0.1  # of speech: less of it takes an engine no less time
 
 
 class Ear(Protocol):
@@ -79,8 +84,10 @@ class DetectionLoop:
                 await self._clock.sleep(self._gather_s)
             self._something.clear()
             awake, self._awake = list(self._awake), {}
-            while awake:
-                awake = await self._round(awake)
+            awake = await self._round(awake)
+            while awake := await self._round(awake):  # a call catches up: the others do not wait for it
+                awake = list(dict.fromkeys([*awake, *self._awake]))
+                self._awake.clear()
 
     async def _round(self, ears: list[Ear]) -> list[Ear]:
         """One window of each ear that has one; returns those that may have another."""
@@ -115,6 +122,7 @@ class Decoded(NamedTuple):
 class _Waiting:
     segment: Segment
     result: asyncio.Future[Decoded]
+    came_s: float
 
     def settle(self, outcome: Decoded | TrunklineError) -> None:
         """Tell whoever waits, if they still do."""
@@ -126,36 +134,50 @@ class _Waiting:
             self.result.set_result(outcome)
 
 
-class DecodeBatcher:
-    """Hands segments of all calls to one engine, in batches.
+def _speech_s(batch: Sequence[_Waiting]) -> float:
+    return sum(waiting.segment.duration_s for waiting in batch)
 
-    What somebody waits for is taken first and in order of arrival. A glance, for a partial transcript, is
+
+class DecodeBatcher:
+    """Hands segments of all calls to one engine, in batches of whatever waits when the engine is free.
+
+    So nobody waits for a batch to fill, and the longer the queue the larger the batches, up to `batch_limit`
+    and to what the engine does in `budget_s`: who comes next waits for all of it. What somebody waits for is
+    taken first, by the tenants' shares, counted in seconds of speech. A glance, for a partial transcript, is
     only begun while the engine has nothing in hand; so it is never more than one decode in the way.
     """
 
-    def __init__(self, engine: Transcriber, clock: Clock, *, batch_limit: int, timeout_s: float) -> None:
+    def __init__(
+        self, engine: Transcriber, clock: Clock, *, batch_limit: int, timeout_s: float, budget_s: float = 0.4
+    ) -> None:
+        self.meter = RoomMeter(1, budget_s, clock)
+        self._budget_s = budget_s
+        self._pace = 0.0  # seconds that a second of speech takes, as far as it is known
         self._engine = engine
         self._clock = clock
         self._batch_limit = batch_limit
         self._timeout_s = timeout_s
-        self._queue: deque[_Waiting] = deque()
+        self._queue: FairQueue[_Waiting] = FairQueue(credit=_CREDIT_S)
         self._queued = asyncio.Event()
         self._glance: _Waiting | None = None
         self._glanced = asyncio.Event()
         self._busy = False
 
-    async def decode(self, segment: Segment) -> Decoded:
+    async def decode(self, segment: Segment, tenant: str = "") -> Decoded:
         """Write a segment down as soon as it is its turn; raises what the engine raises, or EngineTimeout."""
-        waiting = _Waiting(segment, asyncio.get_running_loop().create_future())
-        self._queue.append(waiting)
+        waiting = self._waiting(segment)
+        entry = self._queue.push(tenant, waiting, segment.duration_s)
         self._queued.set()
-        return await waiting.result
+        try:
+            return await waiting.result
+        finally:
+            self._queue.cancel(entry)
 
     async def glance(self, segment: Segment) -> Decoded | None:
         """Write a segment down now or not at all: None where the engine has something else in hand."""
         if self._busy or self._queue or self._glance is not None:
             return None
-        self._glance = _Waiting(segment, asyncio.get_running_loop().create_future())
+        self._glance = self._waiting(segment)
         self._glanced.set()
         return await self._glance.result
 
@@ -175,7 +197,9 @@ class DecodeBatcher:
             batch = self._next_batch()
             self._busy = bool(batch)
             if batch:
+                began_s = self._clock.monotonic_s()
                 await self._serve(batch)
+                self._worked(batch, self._clock.monotonic_s() - began_s)
             else:
                 self._queued.clear()
 
@@ -187,14 +211,29 @@ class DecodeBatcher:
                 await self._serve([self._glance])
                 self._glance = None
 
+    def _waiting(self, segment: Segment) -> _Waiting:
+        return _Waiting(segment, asyncio.get_running_loop().create_future(), self._clock.monotonic_s())
+
     def _next_batch(self) -> list[_Waiting]:
-        """The oldest requests that somebody still waits for."""
+        """Whose turn it is, of those who still wait."""
         batch: list[_Waiting] = []
-        while self._queue and len(batch) < self._batch_limit:
-            waiting = self._queue.popleft()
-            if not waiting.result.done():
-                batch.append(waiting)
+        while self._takes_more(batch) and (entry := self._queue.pop()) is not None:
+            if not entry.item.result.done():
+                batch.append(entry.item)
+                self.meter.waited(self._clock.monotonic_s() - entry.item.came_s)
         return batch
+
+    def _takes_more(self, batch: list[_Waiting]) -> bool:
+        """Whether one more, about as long as those in it, leaves the batch within its limits."""
+        if not batch:
+            return True
+        one_more = _speech_s(batch) * (len(batch) + 1) / len(batch)
+        return len(batch) < self._batch_limit and one_more * self._pace <= self._budget_s
+
+    def _worked(self, batch: list[_Waiting], took_s: float) -> None:
+        self.meter.worked(took_s)
+        pace = took_s / max(_LEAST_S, _speech_s(batch))
+        self._pace = pace if not self._pace else self._pace + _LEARNING * (pace - self._pace)
 
     async def _serve(self, batch: list[_Waiting]) -> None:
         begun_s = self._clock.monotonic_s()

@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Final, Protocol
 
 from contracts.errors import TrunklineError
 from contracts.frames import Frame
@@ -17,9 +17,12 @@ from stt_service.actions import Abandon, Action, Decode, Publish, Purpose, Under
 from stt_service.chain import Chain
 from stt_service.ports import Samples
 from stt_service.recognition import Recognition
+from stt_service.resuming import Resumption
 from stt_service.turns import TurnState
 
 log = logging.getLogger(__name__)
+
+_MOST_AT_ONCE: Final = 1_500  # frames (30 s): more than any gateway keeps
 
 OpenSpan = Callable[[int], AbstractContextManager[str | None]]
 """Opens the span of recognizing one turn, by its number, and yields its traceparent, if it has one."""
@@ -45,7 +48,9 @@ class HeldCall:
     """An ear of the detection loop, and the owner of the call's decodes.
 
     `engines` is the assistant's chain. `accept` only appends: a frame is decoded when the detection loop
-    next asks for a window.
+    next asks for a window. With a `resumption` the frames since then come first, many at once: until they
+    are heard none gives way to a newer one, and a pause that may end the turn waits for its words, as those
+    are not ready sooner because the audio is.
     """
 
     def __init__(
@@ -58,6 +63,8 @@ class HeldCall:
         tasks: TaskOwner,
         open_span: OpenSpan,
         queue_frames: int,
+        tenant: str = "",
+        resumption: Resumption | None = None,
     ) -> None:
         self._recognition = recognition
         self._engines = tuple(engines)
@@ -66,9 +73,14 @@ class HeldCall:
         self._tasks = tasks
         self._open_span = open_span
         self._queue_frames = queue_frames
+        self._tenant = tenant
         self._frames: deque[Frame] = deque()
         self._decodes: dict[int, asyncio.Task[None]] = {}
         self._trace: str | None = None
+        self._after_us = resumption.after_us if resumption else 0
+        self._behind = resumption is not None
+        self._owed: int | None = None
+        self._accepted = 0
 
     @property
     def in_turn(self) -> bool:
@@ -77,13 +89,21 @@ class HeldCall:
 
     def accept(self, frame: Frame) -> None:
         """Put a frame where it will be heard; with the queue full the oldest one gives way."""
-        if len(self._frames) >= self._queue_frames:
+        if frame.at_us <= self._after_us:
+            return
+        self._accepted += 1
+        if len(self._frames) >= (_MOST_AT_ONCE if self._behind else self._queue_frames):
             self._frames.popleft()
             self._teller.dropped("queue_full")
         self._frames.append(frame)
 
+    def expect(self, frames: int) -> None:
+        """So many frames of those that were missed are on their way, or have come."""
+        self._owed = frames
+
     def starve(self, ms: int) -> None:
         """No frame has come for this long."""
+        self._hear_waiting()
         self._recognition.starve(ms)
 
     def renumber(self) -> None:
@@ -93,8 +113,13 @@ class HeldCall:
 
     def next_window(self) -> Samples | None:
         """The next window to be judged, if one is complete."""
+        if self._behind and self._recognition.awaits_words:
+            return None
         self._hear_waiting()
-        return self._recognition.next_window()
+        window = self._recognition.next_window()
+        if window is None and self._owed is not None and self._accepted >= self._owed:
+            self._behind = False
+        return window
 
     def judged(self, probability: float) -> None:
         """The detector's verdict on the oldest window handed out. Never raises: other calls come after."""
@@ -134,15 +159,19 @@ class HeldCall:
     async def _write_down(self, decode: Decode) -> None:
         try:
             if decode.purpose is Purpose.PARTIAL:
-                understood = await self._chain.glance(decode.segment, self._engines)
+                understood = await self._glance(decode)
             else:
                 with self._open_span(decode.turn) as self._trace:
                     understood = await self._chain.write_down(
-                        decode.segment, self._engines, self._engine_failed
+                        decode.segment, self._engines, self._engine_failed, self._tenant
                     )
         finally:
             self._decodes.pop(decode.id, None)
         self._told(decode, understood)
+
+    async def _glance(self, decode: Decode) -> Understood | None:
+        """Nobody watches what was said a while ago, and the turn's end may wait for the engine."""
+        return None if self._behind else await self._chain.glance(decode.segment, self._engines)
 
     def _told(self, decode: Decode, understood: Understood | None) -> None:
         try:

@@ -37,14 +37,21 @@ class Chain:
         self._resting_until_s: dict[str, float] = {}
 
     async def write_down(
-        self, segment: Segment, names: Sequence[str], failed: Callable[[EngineFailed], None]
+        self,
+        segment: Segment,
+        names: Sequence[str],
+        failed: Callable[[EngineFailed], None],
+        tenant: str = "",
     ) -> Understood | None:
-        """What was said, by the first of `names` that can tell; None, after each failure, where none can."""
+        """What was said, by the first of `names` that can tell; None, after each failure, where none can.
+
+        `tenant` is whose share of the engines it takes.
+        """
         rested = sorted(names, key=self._rests)
         for name, following in zip(rested, [*rested[1:], None], strict=True):
             try:
                 engine = await self._engines.get(name)
-                decoded = await engine.decode(segment)
+                decoded = await engine.decode(segment, tenant)
             except TrunklineError as error:
                 log.warning("engine %s failed: %s", name, error)
                 self._resting_until_s[name] = self._clock.monotonic_s() + self._rest_s

@@ -13,15 +13,28 @@ import nats.errors
 from contracts.errors import TrunklineError
 from contracts.frames import Frame
 from contracts.identities import CallRef
-from contracts.messages import Assign, EngineFailed, Event, Message, SpeechStarted, Stage, TurnEnded
+from contracts.messages import (
+    Assign,
+    CallReassigned,
+    EngineFailed,
+    Event,
+    Message,
+    Role,
+    SpeechStarted,
+    Stage,
+    TurnEnded,
+)
 from contracts.telemetry import ENGINE_FAILURES, FRAMES_DROPPED, FRAMES_IN, STAGE_SECONDS, STALE_EPOCH
 from runtime.bus import Bus
 from runtime.clock import Clock
+from runtime.tasks import TaskOwner
 from runtime.telemetry import Metrics
 from stt_service.batching import DetectionLoop
 from stt_service.calls import HeldCall, Teller
 from stt_service.engines import detector_for
+from stt_service.kept_audio import KeptAudio
 from stt_service.pool import DetectorPool, EnginePool
+from stt_service.resuming import Resumption, resumption
 
 log = logging.getLogger(__name__)
 
@@ -101,15 +114,34 @@ class BusTeller:
         self.mouth.rejected(where, error)
 
 
-NewCall = Callable[[Assign, DetectionLoop, Teller], HeldCall]
+NewCall = Callable[[Assign, DetectionLoop, Teller, Resumption | None], HeldCall]
 
 
 @dataclass(eq=False, slots=True)
 class _Held:
+    """A call of ours. `gateway_epoch` is that of the gateway, who stamps the frames; 0 before it is known."""
+
     call: HeldCall
     loop: DetectionLoop
     teller: BusTeller
     heard_s: float
+    gateway_epoch: int
+    asking: asyncio.Task[None] | None = None
+
+    def follow(self, gateway_epoch: int) -> None:
+        """Another gateway has the leg: it counts frames anew, and knows by itself where to send them."""
+        if gateway_epoch <= self.gateway_epoch:
+            return
+        if self.gateway_epoch:
+            self.call.renumber()
+            self.stop_asking()
+        self.gateway_epoch = gateway_epoch
+
+    def stop_asking(self) -> None:
+        """No audio comes again."""
+        if self.asking is not None:
+            self.asking.cancel()
+            self.call.expect(0)
 
 
 class Handlers:
@@ -120,6 +152,8 @@ class Handlers:
         engines: EnginePool,
         detectors: DetectorPool,
         mouth: Mouth,
+        kept_audio: KeptAudio,
+        tasks: TaskOwner,
         *,
         new_call: NewCall,
         clock: Clock,
@@ -129,6 +163,8 @@ class Handlers:
         self._engines = engines
         self._detectors = detectors
         self._mouth = mouth
+        self._kept_audio = kept_audio
+        self._tasks = tasks
         self._new_call = new_call
         self._clock = clock
         self._starved_s = starved_s
@@ -137,31 +173,46 @@ class Handlers:
         self._dropped = metrics.counter(FRAMES_DROPPED)
         self._stale = metrics.counter(STALE_EPOCH)
 
-    async def take(self, assign: Assign) -> None:
-        """Begin to listen, or go on in a newer epoch. Raises UnknownEngine, EngineMissing or a ModelError."""
+    async def take(self, assign: Assign, history: tuple[Event[Any], ...]) -> None:
+        """Begin to listen, or go on where another process stopped, with the audio that its gateway kept.
+
+        Raises UnknownEngine, EngineMissing or a ModelError.
+        """
         ref = CallRef(assign.tenant, assign.call)
         held = self._calls.get(ref)
         if held is not None:
-            if assign.epoch > held.teller.epoch:
-                held.teller.epoch = assign.epoch
-                held.call.renumber()
-            return
+            if assign.epoch <= held.teller.epoch:
+                return
+            await self.drop(ref)  # whoever assigned it anew took us for lost: what we heard may have holes
         names = assign.assistant.engines.stt
         await self._engines.require_one_of(names)
         loop = await self._detectors.get(detector_for(names[0]))
         teller = self._mouth.teller(assign)
-        call = self._new_call(assign, loop, teller)
+        resumed = resumption(history) if assign.resumed else None
+        call = self._new_call(assign, loop, teller, resumed)
         loop.add(call)
-        self._calls[ref] = _Held(call, loop, teller, self._clock.monotonic_s())
+        gateway_epoch = assign.since.get(Role.GATEWAY, 0)
+        held = self._calls[ref] = _Held(call, loop, teller, self._clock.monotonic_s(), gateway_epoch)
+        if resumed is not None:
+            teller.speech = resumed.open
+            held.asking = self._tasks.spawn(self._catch_up(held, resumed.after_us), "kept audio")
+
+    async def _catch_up(self, held: _Held, after_us: int) -> None:
+        held.call.expect(await self._kept_audio.ask_for(held.teller.ref, held.teller.epoch, after_us))
 
     async def on_event(self, event: Event[Any]) -> None:
-        """Nothing that others say changes what the caller says."""
+        """Nothing that others say changes what the caller says; but his leg may come to another gateway."""
+        held = self._calls.get(event.ref)
+        body = event.body
+        if held is not None and isinstance(body, CallReassigned) and body.role is Role.GATEWAY:
+            held.follow(body.epoch)
 
     async def drop(self, ref: CallRef) -> None:
         """Stop listening. An open turn is left without an end: call.ended, or the next worker, is its end."""
         held = self._calls.pop(ref, None)
         if held is not None:
             held.teller.closed = True
+            held.stop_asking()
             held.loop.remove(held.call)
             held.call.close()
 
@@ -171,9 +222,10 @@ class Handlers:
         held = self._calls.get(ref)
         if held is None:
             self._dropped.add("unknown_call")
-        elif frame.epoch < held.teller.epoch:
+        elif frame.epoch < held.gateway_epoch:
             self._stale.add()
         else:
+            held.follow(frame.epoch)
             held.heard_s = self._clock.monotonic_s()
             held.call.accept(frame)
             held.loop.wake(held.call)

@@ -63,7 +63,7 @@ class CallerAudio:
 
     def add(self, frame: Frame) -> Arrival:
         """Take a frame in, with silence for those missing before it; one that was overtaken is left out."""
-        lost = self._missing_before(frame.sequence)
+        lost = self._missing_before(frame.sequence, frame.at_us)
         if lost < 0:
             return Arrival(late=True)
         self._next_sequence = (frame.sequence + 1) % _SEQUENCES
@@ -103,17 +103,23 @@ class CallerAudio:
             chunk = self._chunks[0]
         return round(chunk.until_us - (chunk.end - position) * _US_PER_SAMPLE)
 
+    def arrived_us(self, position: int) -> int:
+        """The gateway's clock at the frame that brought the sample before `position`."""
+        return next((one for one in reversed(self._chunks) if one.start < position), self._chunks[0]).until_us
+
     def forget(self, before: int) -> None:
         """Let go of what lies before a position."""
         while len(self._chunks) > 1 and self._chunks[0].end <= before:
             self._chunks.popleft()
 
-    def _missing_before(self, sequence: int) -> int:
+    def _missing_before(self, sequence: int, at_us: int) -> int:
         """How many frames are missing; negative for a frame that came too late."""
         if self._next_sequence is None:
             return 0
         ahead = (sequence - self._next_sequence) % _SEQUENCES
         behind = _SEQUENCES - ahead
+        if behind <= _LATE_WITHIN and at_us <= self.latest_us:  # it came again; who counts anew stamps anew
+            return -1
         if behind <= _LATE_WITHIN and self._late_in_a_row < _LATE_IN_A_ROW:
             self._late_in_a_row += 1
             return -1

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from contracts.errors import TrunklineError
+from runtime.room import least_room
 from runtime.tasks import TaskOwner
 from stt_service.batching import DecodeBatcher, DetectionLoop
 from stt_service.engines import Ground
@@ -56,6 +57,10 @@ class EnginePool:
         if len(errors) == len(names):
             raise errors[0]
 
+    def room(self, calls: int) -> int | None:
+        """How many calls more than these `calls` the engines have room for; None where they cannot tell."""
+        return least_room((batcher.meter for batcher, _ in self._batchers.values()), calls)
+
     async def close(self) -> None:
         """Stop and free every engine."""
         for batcher, running in self._batchers.values():
@@ -82,6 +87,7 @@ class EnginePool:
             self._ground.clock,
             batch_limit=settings.stt_batch_limit,
             timeout_s=settings.stt_engine_timeout_s,
+            budget_s=settings.stt_wait_budget_s,
         )
         return batcher, self._tasks.spawn(batcher.run(), f"engine {name}")
 

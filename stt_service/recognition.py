@@ -28,6 +28,7 @@ from stt_service.edges import Line
 from stt_service.finished import looks_finished
 from stt_service.hearing import Arrival, CallerAudio
 from stt_service.ports import RATE_HZ, Samples, Segment, Transcript
+from stt_service.resuming import Resumption
 from stt_service.turns import TurnEvent, TurnMachine, TurnState
 
 _PER_MS: Final = RATE_HZ // 1000
@@ -37,6 +38,8 @@ _LOOK_BACK: Final = 320 * _PER_MS  # how far before a verdict the edge of speech
 _LOOK_AHEAD: Final = 96 * _PER_MS  # how far after the last voice a faint end ("s", "f") may lie
 _KEPT: Final = 1_000 * _PER_MS
 _CUT_WITHIN: Final = 5_000 * _PER_MS
+_SAME_SPEECH: Final = 1_000 * _PER_MS  # within this, what is heard again is what was announced before
+_SAME_SPEECH_US: Final = 1_000_000
 _PARTIAL_SHARE: Final = 4  # the longer a turn, the dearer a partial: at most one in a quarter of its length
 
 
@@ -93,9 +96,17 @@ class _Turn:
 
 
 class Recognition:
-    """Turns one call's frames and verdicts into actions."""
+    """Turns one call's frames and verdicts into actions.
 
-    def __init__(self, language: str, rules: Rules, window_samples: int) -> None:
+    A call that has gone on before is heard again from the end of its last turn, by `resumption`. A turn that
+    was announced keeps its number and its start, and is not announced again; where nothing is heard of it any
+    more it is dismissed.
+    """
+
+    def __init__(
+        self, language: str, rules: Rules, window_samples: int, resumption: Resumption | None = None
+    ) -> None:
+        resumption = resumption or Resumption()
         self._language = language
         self._rules = rules
         self._window = window_samples
@@ -107,13 +118,21 @@ class Recognition:
         self._voiced = 0  # windows with voice in a row
         self._said_until = 0  # where the speech of the last turn ended
         self._turn: _Turn | None = None
-        self._turns = 0
+        self._turns = resumption.decided
+        self._announced = resumption.open.body if resumption.open else None
         self._decodes = count(1)
 
     @property
     def state(self) -> TurnState:
         """Where the turn stands."""
         return self._machine.state
+
+    @property
+    def awaits_words(self) -> bool:
+        """Whether the pause may have ended the turn, and only what was said in it is not known yet."""
+        if self._turn is None or self._machine.state is not TurnState.PAUSING:
+            return False
+        return self._position >= self._turn.ended + self._rules.endpointing.finished_ms * _PER_MS
 
     # -- audio ---------------------------------------------------------------------------------------
 
@@ -165,7 +184,18 @@ class Recognition:
         if probability < _NOISE_BELOW:
             self._line.hear_noise(window)
         self._audio.forget(self._position - _KEPT)
-        return []
+        return self._maybe_unheard()
+
+    def _maybe_unheard(self) -> list[Action]:
+        """A turn was announced before we came, and there is nothing to be heard of it."""
+        turn = self._announced
+        if turn is None or self._position < _SAME_SPEECH:
+            return []
+        if self._audio.time_us(self._position) < turn.detected_us + _SAME_SPEECH_US:
+            return []
+        self._announced = None
+        self._turns = turn.turn
+        return [Publish(SpeechDismissed(turn=turn.turn, audio_ms=0.0))]
 
     def _begin(self) -> list[Action]:
         """Enough windows with voice: the turn began where the sound did."""
@@ -185,6 +215,10 @@ class Recognition:
             voiced_until=self._position,
             partial_at=self._position,
         )
+        announced, self._announced = self._announced, None
+        if announced is not None and turn.started_us <= announced.started_us + _SAME_SPEECH_US:
+            turn.started_us = announced.started_us
+            return []
         detected_us = self._audio.time_us(self._position)
         body = SpeechStarted(turn=turn.number, started_us=turn.started_us, detected_us=detected_us)
         return [Publish(body)]
@@ -342,7 +376,7 @@ class Recognition:
             words_pii=tuple(words),
             speech_started_us=turn.started_us,
             speech_ended_us=self._audio.time_us(turn.ended),
-            decided_us=self._audio.latest_us,
+            decided_us=self._audio.arrived_us(self._position),
             audio_ms=(turn.ended - turn.started) / _PER_MS,
             decode_ms=sum(one.decode_ms for _, one in heard),
             engine=heard[-1][1].engine,

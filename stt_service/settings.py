@@ -33,6 +33,9 @@ class Settings(ProcessSettings):
     stt_engine_rest_s: Annotated[
         float, Field(ge=0, description="how long an engine that failed is asked last")
     ] = 10.0
+    stt_wait_budget_s: Annotated[
+        float, Field(gt=0, description="who waits longer for the engine: there is no room for calls")
+    ] = 0.4
     stt_batch_limit: Annotated[int, Field(ge=1, description="segments decoded at once")] = 8
 
     stt_voice_from: Annotated[float, Field(gt=0, lt=1, description="probability at which voice begins")] = 0.5

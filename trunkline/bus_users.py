@@ -1,5 +1,7 @@
 """The NATS users of one run: one for each process, with a password of its own and what it may do.
 
+They share one account. The server says in another one that a connection is gone: that word alone, about our
+own connections, is let through, and who may hear it is a matter of permissions like all else.
 The passwords live as long as the platform: in the server's configuration, in the environment of each child,
 and, for the command line, in `up.json`.
 """
@@ -12,8 +14,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from contracts.advisories import CLIENT_DISCONNECTED
 from contracts.permissions import OPERATOR, Permissions, permissions_of, user_of
 
+ACCOUNT: Final = "TRUNKLINE"
+_SYSTEM: Final = "SYS"
 _PASSWORD_BYTES: Final = 24
 _ANSWER_WITHIN: Final = "1m"
 
@@ -38,12 +43,15 @@ class BusUsers:
     def __init__(self) -> None:
         self._made: dict[str, BusUser] = {}
 
-    def of(self, *services: str) -> BusUser:
-        """The user of a process that runs these services; ContractError for a service that there is not."""
-        name = user_of(services)
+    def of(self, *services: str, name: str = "") -> BusUser:
+        """The user of a process that runs these services; ContractError for a service that there is not.
+
+        `name` tells apart the processes that run the same services.
+        """
+        name = name or user_of(services)
         if name not in self._made:
             password = secrets.token_urlsafe(_PASSWORD_BYTES)
-            self._made[name] = BusUser(name, password, permissions_of(*services))
+            self._made[name] = BusUser(name, password, permissions_of(*services, user=name))
         return self._made[name]
 
     @property
@@ -52,9 +60,16 @@ class BusUsers:
         return self.of(OPERATOR)
 
 
-def authorization(users: Iterable[BusUser]) -> str:
+def accounts(users: Iterable[BusUser]) -> str:
     """The part of a nats-server configuration that lets in these users and nobody else."""
-    return f"authorization {json.dumps({'users': [_entry(user) for user in users]}, indent=2)}\n"
+    gone = CLIENT_DISCONNECTED.replace("*", ACCOUNT)
+    ours = {
+        "jetstream": "enabled",
+        "users": [_entry(user) for user in users],
+        "imports": [{"stream": {"account": _SYSTEM, "subject": gone}}],
+    }
+    system = {"exports": [{"stream": gone, "accounts": [ACCOUNT]}]}
+    return f"accounts {json.dumps({ACCOUNT: ours, _SYSTEM: system}, indent=2)}\nsystem_account: {_SYSTEM}\n"
 
 
 def _entry(user: BusUser) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from pybase64 import b64decode
 from audio.g711 import decode_mulaw
 from runtime.clock import Clock
 from runtime.tasks import TaskOwner
+from trunkline.admittance import Admit, without_token
 from trunkline.earpiece import Earpiece
 from trunkline.errors import CallFailed, CallRefused
 from trunkline.media_messages import StreamMessages
@@ -34,6 +35,13 @@ FRAME_SAMPLES: Final = LINE_RATE_HZ // 50
 _FRAME_S: Final = FRAME_SAMPLES / LINE_RATE_HZ
 _SILENCE: Final = b"\xff" * FRAME_SAMPLES
 _CLOSED_AS_AGREED: Final = (picows.WSCloseCode.OK.value, picows.WSCloseCode.NO_INFO.value)
+_LOST: Final = frozenset({1001, 1006, 1012})
+# The platform may not know yet that the gateway of before is lost (1008), or have no room for a moment.
+_NOT_YET: Final = frozenset({*_LOST, 1008, 1011, 4503})
+RETURN_WITHIN_S: Final = 15.0
+_FIRST_TRY_AFTER_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 1.0
+_BACK_AGAIN_S: Final = 2.0
 _FAREWELL_S: Final = 2.0
 
 
@@ -54,12 +62,17 @@ Connect = Callable[[str, Receiver], Awaitable[Wire]]
 
 @dataclass(frozen=True, slots=True)
 class Dialling:
-    """Who calls whom, where. The carrier's call id is how the platform's own record finds this call."""
+    """Who calls whom, where. The carrier's call id is how the platform's own record finds this call.
+
+    `others` are gateways of the same platform, to come back through when the one at `url` is lost.
+    """
 
     url: str
     called: str
     caller: str
     carrier_call_id: str
+    token: str | None = None
+    others: tuple[str, ...] = ()
 
 
 def new_carrier_call_id(rng: random.Random) -> str:
@@ -78,6 +91,15 @@ class Ending(NamedTuple):
     def agreed(self) -> bool:
         """Whether one side hung up, rather than refused or lost the call."""
         return self.by_caller or self.code in _CLOSED_AS_AGREED
+
+
+@dataclass(slots=True)
+class _Outage:
+    """The socket was lost, and the call is not given up yet."""
+
+    since_s: float
+    ending: Ending
+    tries: int = 0
 
 
 @dataclass(slots=True)
@@ -106,7 +128,12 @@ def _frame_start(sample: int) -> int:
 
 
 class Caller:
-    """One call from `async with` to its end. Every wait raises CallFailed or CallRefused when it is lost."""
+    """One call from `async with` to its end. Every wait raises CallFailed or CallRefused when it is lost.
+
+    A socket that is lost, or closed because its gateway goes away, is opened anew for `reattach_within_s`, at
+    the same gateway and its others in turn, and the call goes on: with the same token, or else the same
+    carrier call id. Meanwhile frames go nowhere and time passes, as on a telephone.
+    """
 
     def __init__(
         self,
@@ -115,6 +142,8 @@ class Caller:
         *,
         connect: Connect = connect_media,
         keep_audio: bool = True,
+        admit: Admit = without_token,
+        reattach_within_s: float = RETURN_WITHIN_S,
     ) -> None:
         self.dialling = dialling
         self.ear = Earpiece(keep=keep_audio)
@@ -123,7 +152,13 @@ class Caller:
         self.worst_lateness_ms = 0.0
         self.began_us = 0
         self.ending: Ending | None = None
+        self.returns = 0
         self._clock = clock
+        self._admit = admit
+        self._token = dialling.token
+        self._reattach_within_s = reattach_within_s
+        self._outage: _Outage | None = None
+        self._attached_s = 0.0
         self._connect = connect
         self._keep = keep_audio
         self._wire: Wire | None = None
@@ -144,12 +179,19 @@ class Caller:
 
     async def dial(self) -> None:
         """Connect and say who calls whom; sound flows from now on. Raises CallFailed."""
-        self._wire = await self._connect(self.dialling.url, self)
-        self._wire.send(self._messages.connected())
-        numbers = {"to": self.dialling.called, "from": self.dialling.caller}
-        self._wire.send(self._messages.start(numbers))
+        if self._token is None:
+            self._token = await self._admit(self.dialling)
+        await self._attach(self.dialling.url)
         self._zero_s, self.began_us = self._clock.monotonic_s(), self._clock.now_us()
         self._tasks.spawn(self._speak(), "speak")
+
+    async def _attach(self, url: str) -> None:
+        """Bring the leg to a gateway. With a token, that alone says who calls whom."""
+        wire = await self._connect(url, self)
+        numbers = {"to": self.dialling.called, "from": self.dialling.caller}
+        wire.send(self._messages.connected())
+        wire.send(self._messages.start({"token": self._token} if self._token else numbers))
+        self._wire, self._attached_s = wire, self._clock.monotonic_s()
 
     async def hang_up(self) -> None:
         """Say that the call is over, and close the socket."""
@@ -159,6 +201,8 @@ class Caller:
             self._wire.close()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._over.wait(), _FAREWELL_S)
+        elif self.ending is None and self._outage is not None:
+            self._end(self._outage.ending._replace(by_caller=True))
         await self._tasks.close()
 
     async def __aenter__(self) -> Caller:
@@ -289,6 +333,7 @@ class Caller:
 
     def on_message(self, message: dict[str, Any]) -> None:
         """One message of the platform; one of another kind is left alone, as a carrier does."""
+        self._outage = None
         match message.get("event"):
             case "media":
                 self.ear.play(b64decode(message["media"]["payload"]), self.now)
@@ -303,7 +348,41 @@ class Caller:
         self._tick.set()
 
     def on_closed(self, code: int, reason: str) -> None:
-        """The socket is gone."""
-        self.ending = Ending(code, reason, self._hanging_up)
+        """The socket is gone; the call with it, unless the leg may come again."""
+        self._wire = None
+        ending = Ending(code, reason, self._hanging_up)
+        if self._hanging_up or not self._may_return(ending):
+            self._end(ending)
+        else:
+            self._tasks.spawn(self._return(), "return")
+
+    def _end(self, ending: Ending) -> None:
+        self.ending, self._outage = ending, None
         self._over.set()
         self._tick.set()
+
+    # -- the leg comes again ---------------------------------------------------------------------------
+
+    def _may_return(self, ending: Ending) -> bool:
+        """Whether it was the gateway that was lost, and not the call that ended."""
+        now_s = self._clock.monotonic_s()
+        if self._outage is not None and now_s - self._attached_s >= _BACK_AGAIN_S:
+            self._outage = None  # it was back for a while, without anything to hear
+        if self._outage is None and ending.code in _LOST and self._reattach_within_s > 0:
+            self._outage = _Outage(now_s, ending)
+        return self._outage is not None and ending.code in _NOT_YET
+
+    async def _return(self) -> None:
+        """Try once more after a pause, longer each time; give the call up when its time is over."""
+        urls = (self.dialling.url, *self.dialling.others)
+        while (outage := self._outage) is not None:
+            pause_s = min(_LONGEST_PAUSE_S, _FIRST_TRY_AFTER_S * 2**outage.tries)
+            if self._clock.monotonic_s() + pause_s > outage.since_s + self._reattach_within_s:
+                self._end(outage.ending)
+                return
+            await self._clock.sleep(pause_s)
+            outage.tries += 1
+            with suppress(CallFailed):
+                await self._attach(urls[outage.tries % len(urls)])
+                self.returns += 1
+                return

@@ -16,6 +16,7 @@ from trunkline.commands.load import load
 from trunkline.commands.record import record
 from trunkline.commands.replay import replay
 from trunkline.commands.report import report
+from trunkline.commands.restart import restart
 from trunkline.commands.sql import sql
 from trunkline.commands.up import up
 
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (up, call, demo, load, record, replay, report, sql, doctor):
+for command in (up, restart, call, demo, load, record, replay, report, sql, doctor):
     app.command()(command)
 
 

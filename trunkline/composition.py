@@ -8,40 +8,43 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from trunkline.bus_users import BusUsers
+from trunkline.bus_users import BusUser, BusUsers
+from trunkline.errors import BadOption
 from trunkline.nats_server import find_nats_server, write_config
 from trunkline.ports import LOOPBACK
 from trunkline.readiness import HttpOk, NatsGreets
 from trunkline.supervisor import ProcessSpec
+from trunkline.workers import REST, Seat, package_of, seats
 
 NATS: Final = "nats"
 LOCAL_LLM: Final = "smollm2"
-LIGHT: Final = ("router", "session", "llm")
-HEAVY: Final = ("gateway", "stt", "tts", "analytics")
 LLM_URL_VARIABLE: Final = "TRUNKLINE_LLM_OPENAI_BASE_URL"
+_MEDIA_VARIABLE: Final = "TRUNKLINE_REST_MEDIA_URL"
+_DRAIN_VARIABLE: Final = "TRUNKLINE_DRAIN_TIMEOUT_S"
 _ONLY_FOR_ONE: Final = (  # two processes cannot share these
     "TRUNKLINE_PROCESS",
     "TRUNKLINE_HEALTH_PORT",
     "TRUNKLINE_NATS_USER",
     "TRUNKLINE_NATS_PASSWORD",
 )
-_DRAIN_S: Final = 2
+_DRAIN_S: Final = 20.0
 _MOST_THREADS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where everything listens, on the loopback interface; `health` has one for each service."""
+    """Where everything listens, on the loopback interface; `health` has one for each process of services."""
 
-    gateway: int
+    gateways: tuple[int, ...]
     nats: int
     nats_monitor: int
     local_llm: int
+    rest: int
     health: tuple[int, ...]
 
     @property
@@ -50,9 +53,14 @@ class Ports:
         return f"nats://{LOOPBACK}:{self.nats}"
 
     @property
-    def media_url(self) -> str:
-        """For callers that speak Twilio Media Streams."""
-        return f"ws://{LOOPBACK}:{self.gateway}/media/twilio"
+    def media_urls(self) -> tuple[str, ...]:
+        """For callers that speak Twilio Media Streams: each gateway's."""
+        return tuple(f"ws://{LOOPBACK}:{port}/media/twilio" for port in self.gateways)
+
+    @property
+    def rest_url(self) -> str:
+        """For programs that speak to REST."""
+        return f"http://{LOOPBACK}:{self.rest}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,8 @@ class Plan:
     """What to run: where data lies, who may be called, which processes there are and who they are to the bus.
 
     `voice` names the text-to-speech engine that is loaded before the first call; empty is its service's own.
-    `spread` gives each light service a process of its own. `environment` is what every child gets besides.
+    `workers` says of which services there are several processes; `spread` gives each light service a process
+    of its own; `rest` adds that of REST. `environment` is what every child gets besides.
     """
 
     home: Path
@@ -69,8 +78,15 @@ class Plan:
     environment: Mapping[str, str]
     voice: str = ""
     spread: bool = False
+    workers: Mapping[str, int] = field(default_factory=dict)
     local_llm: bool = True
+    rest: bool = False
     users: BusUsers = field(default_factory=BusUsers)
+
+    @property
+    def seats(self) -> tuple[Seat, ...]:
+        """Every process that runs services."""
+        return seats(self.workers, spread=self.spread, rest=self.rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +105,14 @@ def models_home(home: Path) -> Path:
 def compose(plan: Plan) -> tuple[Placed, ...]:
     """Every process of the platform; raises ProgramMissing when nats-server is not installed."""
     shared = _shared_environment(plan)
-    groups = [(name,) for name in HEAVY] + ([(name,) for name in LIGHT] if plan.spread else [LIGHT])
-    names = ["+".join(group) for group in groups]
-    foundation = [_nats(plan, groups, shared)]
+    foundation = [_nats(plan, shared)]
     if plan.local_llm:
         foundation.append(_local_llm(plan, shared))
-    services = [
-        _services(group, port, {**shared, **_own_environment(group, plan)}, _stops_before(group, names))
-        for group, port in zip(groups, plan.ports.health, strict=False)
-    ]
-    return tuple(foundation + services)
+    return (*foundation, *_services(plan, shared))
 
 
-def _nats(plan: Plan, groups: Sequence[tuple[str, ...]], env: Mapping[str, str]) -> Placed:
-    users = [*(plan.users.of(*group) for group in groups), plan.users.operator]
+def _nats(plan: Plan, env: Mapping[str, str]) -> Placed:
+    users = [*(_user(seat, plan) for seat in plan.seats), plan.users.operator]
     config = write_config(plan.home / "nats", plan.ports.nats, plan.ports.nats_monitor, users)
     argv = (str(find_nats_server()), "-c", str(config))
     return Placed(ProcessSpec(NATS, argv, NatsGreets(plan.ports.nats), env, tethered=True), None)
@@ -114,27 +124,36 @@ def _local_llm(plan: Plan, env: Mapping[str, str]) -> Placed:
     return Placed(ProcessSpec(LOCAL_LLM, argv, HttpOk(port, "/health"), env), None)
 
 
-def _services(
-    group: tuple[str, ...], health_port: int, env: Mapping[str, str], stops_before: tuple[str, ...]
-) -> Placed:
-    module = (f"{group[0]}_service",) if len(group) == 1 else ("trunkline.host", *group)
-    own = {"TRUNKLINE_HEALTH_PORT": str(health_port)}
-    spec = ProcessSpec(
-        "+".join(group),
-        (sys.executable, "-m", *module),
-        HttpOk(health_port),
-        {**env, **own},
-        needs=(NATS,),
-        stops_before=stops_before,
-    )
-    return Placed(spec, health_port)
+def _services(plan: Plan, shared: Mapping[str, str]) -> Iterator[Placed]:
+    names = [seat.name for seat in plan.seats]
+    for seat, health_port in zip(plan.seats, plan.ports.health, strict=False):
+        alone = len(seat.services) == 1
+        module = (package_of(seat.services[0]),) if alone else ("trunkline.host", *seat.services)
+        spec = ProcessSpec(
+            seat.name,
+            (sys.executable, "-m", *module),
+            HttpOk(health_port),
+            {**shared, **_own_environment(seat, plan), "TRUNKLINE_HEALTH_PORT": str(health_port)},
+            needs=_needs(seat),
+            stops_before=_stops_before(seat, plan.seats, names),
+        )
+        yield Placed(spec, health_port)
 
 
-def _stops_before(group: tuple[str, ...], names: list[str]) -> tuple[str, ...]:
-    """The gateway goes first, so that its calls end in order; analytics goes last and records all of it."""
-    if group == ("gateway",):
-        return tuple(name for name in names if name != "gateway")
-    return () if group == ("analytics",) else ("analytics",)
+def _needs(seat: Seat) -> tuple[str, ...]:
+    """The first router makes the database and its keys; the others find them."""
+    if seat.services == ("router",) and seat.number > 1:
+        return (NATS, replace(seat, number=1).name)
+    return (NATS,)
+
+
+def _stops_before(seat: Seat, all_seats: Sequence[Seat], names: Sequence[str]) -> tuple[str, ...]:
+    """Gateways go first, so that their calls end in order; analytics goes last and records all of it."""
+    if seat.services == ("gateway",):
+        return tuple(
+            name for other, name in zip(all_seats, names, strict=True) if other.services != ("gateway",)
+        )
+    return () if seat.services == ("analytics",) else ("analytics",)
 
 
 def _shared_environment(plan: Plan) -> dict[str, str]:
@@ -155,16 +174,33 @@ def _shared_environment(plan: Plan) -> dict[str, str]:
         "TRUNKLINE_NATS_URL": plan.ports.nats_url,
         "TRUNKLINE_ROUTER_TENANTS_FILE": str(plan.tenants),
         "TRUNKLINE_EXIT_WITH_PARENT": "true",
-        "TRUNKLINE_DRAIN_TIMEOUT_S": inherited.get("TRUNKLINE_DRAIN_TIMEOUT_S", str(_DRAIN_S)),
+        _DRAIN_VARIABLE: str(drain_s(plan.environment)),
     }
 
 
-def _own_environment(group: tuple[str, ...], plan: Plan) -> dict[str, str]:
-    own = dict(plan.users.of(*group).environment)
-    if "gateway" in group:
-        own["TRUNKLINE_GATEWAY_PORT"] = str(plan.ports.gateway)
-    if "stt" in group and "OMP_NUM_THREADS" not in plan.environment:
-        own["OMP_NUM_THREADS"] = str(min(os.cpu_count() or 1, _MOST_THREADS))
-    if "tts" in group and plan.voice:
+def drain_s(environment: Mapping[str, str]) -> float:
+    """How long a process that is restarted may take to give its calls away; BadOption for no number."""
+    text = environment.get(_DRAIN_VARIABLE, "")
+    try:
+        return float(text) if text else _DRAIN_S
+    except ValueError:
+        fault = f"{_DRAIN_VARIABLE}={text!r} is no number of seconds"
+        raise BadOption(fault, mend=f"correct {_DRAIN_VARIABLE}") from None
+
+
+def _user(seat: Seat, plan: Plan) -> BusUser:
+    return plan.users.of(*seat.services, name=seat.name)
+
+
+def _own_environment(seat: Seat, plan: Plan) -> dict[str, str]:
+    own = {**_user(seat, plan).environment, "TRUNKLINE_PROCESS": seat.process}
+    if "gateway" in seat.services:
+        own["TRUNKLINE_GATEWAY_PORT"] = str(plan.ports.gateways[seat.number - 1])
+    if REST in seat.services:
+        own["TRUNKLINE_REST_PORT"] = str(plan.ports.rest)
+        own[_MEDIA_VARIABLE] = plan.environment.get(_MEDIA_VARIABLE, plan.ports.media_urls[0])
+    if "stt" in seat.services and "OMP_NUM_THREADS" not in plan.environment:
+        own["OMP_NUM_THREADS"] = str(max(1, min(os.cpu_count() or 1, _MOST_THREADS) // seat.of))
+    if "tts" in seat.services and plan.voice:
         own["TRUNKLINE_TTS_PRELOAD"] = json.dumps([plan.voice])
     return own

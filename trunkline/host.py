@@ -12,15 +12,16 @@ from typing import Any, Final
 
 from runtime.process import Service, run
 from trunkline.errors import BadOption
+from trunkline.workers import package_of
 
-SERVICES: Final = ("gateway", "session", "router", "stt", "llm", "tts", "analytics")
+SERVICES: Final = ("gateway", "rest", "session", "router", "stt", "llm", "tts", "analytics")
 
 
 def load_service(name: str) -> Service[Any]:
     """The service of that name; raises BadOption for one that there is not."""
     if name not in SERVICES:
         raise BadOption(f"there is no service {name!r}", mend=f"use any of {' '.join(SERVICES)}")
-    service = import_module(f"{name}_service.app").SERVICE
+    service = import_module(f"{package_of(name)}.app").SERVICE
     assert isinstance(service, Service)
     return service
 

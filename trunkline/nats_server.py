@@ -12,11 +12,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
+from urllib.request import urlopen
 
-from trunkline.bus_users import BusUser, authorization
+from trunkline.bus_users import BusUser, accounts
 from trunkline.errors import ProgramMissing, StartFailed
+from trunkline.ports import free_ports
 from trunkline.private_files import write_private
 
 _CONFIG = """\
@@ -34,10 +39,7 @@ jetstream {{
 
 def free_port() -> int:
     """A TCP port that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_ports(1)[0]
 
 
 def find_nats_server() -> Path:
@@ -49,7 +51,31 @@ def find_nats_server() -> Path:
     return Path(found)
 
 
-def write_config(folder: Path, port: int, monitor_port: int, users: Sequence[BusUser] = ()) -> Path:
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A server's place in a cluster: its name, where it listens for the others, and where all of them do."""
+
+    server: str
+    port: int
+    all_ports: tuple[int, ...]
+
+    @property
+    def configuration(self) -> str:
+        """The part of a configuration that makes a server a member."""
+        routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in self.all_ports)
+        return (
+            f'server_name: "{self.server}"\n'
+            f'cluster {{ name: "trunkline", listen: "127.0.0.1:{self.port}", routes: [{routes}] }}\n'
+        )
+
+
+def write_config(
+    folder: Path,
+    port: int,
+    monitor_port: int,
+    users: Sequence[BusUser] = (),
+    membership: Membership | None = None,
+) -> Path:
     """Write the configuration of a server that keeps its JetStream store under `folder`; its path.
 
     With `users` it takes in nobody else, and each does only what it may; without, it asks nobody who he is.
@@ -57,7 +83,8 @@ def write_config(folder: Path, port: int, monitor_port: int, users: Sequence[Bus
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "nats.conf"
     text = _CONFIG.format(port=port, monitor_port=monitor_port, store=(folder / "jetstream").absolute())
-    write_private(config, text + (authorization(users) if users else ""))
+    text += membership.configuration if membership else ""
+    write_private(config, text + (accounts(users) if users else ""))
     return config
 
 
@@ -67,17 +94,24 @@ class NatsServer:
     Without `users` it takes in everybody.
     """
 
-    def __init__(self, folder: Path, port: int = 0, users: Sequence[BusUser] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int = 0,
+        users: Sequence[BusUser] = (),
+        membership: Membership | None = None,
+    ) -> None:
         self.folder = folder
         self.port = port or free_port()
         self.monitor_port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
         self._users = users
+        self._membership = membership
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, timeout_s: float = 10.0) -> None:
         """Start and wait until it takes connections; raises StartFailed with the end of its log."""
-        config = write_config(self.folder, self.port, self.monitor_port, self._users)
+        config = write_config(self.folder, self.port, self.monitor_port, self._users, self._membership)
         log_path = self.folder / "nats.log"
         with log_path.open("ab") as log:
             self._process = subprocess.Popen(
@@ -105,6 +139,21 @@ class NatsServer:
         """The process id while it runs."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
+    def kill(self) -> None:
+        """End it at once, as a crash does; it can be started again, with all that it had stored."""
+        assert self._process is not None, "it does not run"
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+    def healthy(self) -> bool:
+        """Whether it says that it and its JetStream can serve."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self.monitor_port}/healthz", timeout=1) as answer:
+                return bool(answer.status == HTTPStatus.OK)
+        except OSError:
+            return False
+
     def stop(self) -> None:
         """Ask it to stop, insist after a while, and wait."""
         if self._process is None:
@@ -126,3 +175,48 @@ class NatsServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+class NatsCluster:
+    """Servers on this machine that are one: for tests and benches of what becomes of clients when one goes.
+
+    JetStream works in it while more than half of the servers run.
+    """
+
+    def __init__(self, folder: Path, size: int = 3, users: Sequence[BusUser] = ()) -> None:
+        ports = tuple(free_ports(2 * size))
+        routes = ports[:size]
+        self.servers = tuple(
+            NatsServer(folder / f"n{at}", ports[size + at], users, Membership(f"n{at}", routes[at], routes))
+            for at in range(size)
+        )
+
+    @property
+    def url(self) -> str:
+        """For clients: every server, separated by commas."""
+        return ",".join(server.url for server in self.servers)
+
+    def await_health(self, timeout_s: float = 30.0) -> None:
+        """Return when every server that runs has found the others; raises StartFailed."""
+        deadline_s = time.monotonic() + timeout_s
+        while not all(server.healthy() for server in self.servers if server.pid is not None):
+            if time.monotonic() > deadline_s:
+                raise StartFailed(
+                    f"the cluster is not whole within {timeout_s:g} s",
+                    mend=f"see the logs below {self.servers[0].folder.parent}",
+                )
+            time.sleep(0.05)
+
+    def __enter__(self) -> NatsCluster:
+        with ExitStack() as undo:
+            for server in self.servers:
+                undo.enter_context(server)
+            self.await_health()
+            undo.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for server in self.servers:
+            server.stop()

@@ -34,7 +34,9 @@ class RunningProcess(BaseModel):
 class RunningPlatform(BaseModel):
     """Where a platform on this machine can be reached. `started_us` is microseconds since the Unix epoch.
 
-    `nats_user` and `nats_password` are the command line's own, for as long as this platform runs.
+    `nats_user` and `nats_password` are the command line's own, for as long as this platform runs; so is
+    `control_secret`, for requests to `up` itself on `control_port`. `media_urls` are those of all gateways;
+    `rest_url` is empty where REST does not run.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +50,10 @@ class RunningPlatform(BaseModel):
     processes: tuple[RunningProcess, ...]
     nats_user: str = ""
     nats_password: str = Field("", repr=False)
+    media_urls: tuple[str, ...] = ()
+    rest_url: str = ""
+    control_port: int = 0
+    control_secret: str = Field("", repr=False)
 
     @property
     def bus_url(self) -> str:

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Final
 
 from runtime.tasks import TaskOwner
-from trunkline.errors import StartFailed
+from trunkline.errors import BadOption, StartFailed
 from trunkline.readiness import ReadyCheck
 
 _POLL_S: Final = 0.05
@@ -51,6 +51,7 @@ class Happening(StrEnum):
 
     READY = "ready"
     DIED = "died"
+    LEAVING = "leaving"
     RESTARTED = "restarted"
     KILLED = "killed"
 
@@ -70,12 +71,18 @@ Reporter = Callable[[Report], None]
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long the supervisor waits: for readiness, between restarts, and for a process to leave."""
+    """How long the supervisor waits: for readiness, between restarts, and for a process to leave.
+
+    One that is to leave is asked, and after `finish_s` (when all stop) or `drain_s` (when it alone is started
+    anew) told to drop what it has in hand; `stop_s` later it is killed.
+    """
 
     start_s: float = 90.0
     backoff_s: float = 0.5
     backoff_limit_s: float = 15.0
     settled_after_s: float = 30.0
+    finish_s: float = 2.0
+    drain_s: float = 20.0
     stop_s: float = 10.0
 
     def before_restart_s(self, deaths: int) -> float:
@@ -99,7 +106,10 @@ class Supervisor:
         self._report = report
         self._patience = patience
         self._keepers = TaskOwner("supervisor")
+        self._kept: dict[str, asyncio.Task[None]] = {}
+        self._one_at_a_time = asyncio.Lock()
         self._hurry = asyncio.Event()
+        self._stopping = False
 
     @property
     def pids(self) -> dict[str, int]:
@@ -118,17 +128,49 @@ class Supervisor:
             await self.stop()
             raise failures.exceptions[0] from None
         for child in self._children.values():
-            self._keepers.spawn(self._keep(child), child.spec.name)
+            self._begin_keeping(child)
 
     async def stop(self) -> None:
-        """Stop everything: who needs others first, each politely and then not."""
-        await self._keepers.close()
+        """Stop everything, once a restart is done: who needs others first, each politely and then not."""
+        async with self._one_at_a_time:
+            self._stopping = True
+            await self._keepers.close()
+            await self._stop_all()
+
+    async def _stop_all(self) -> None:
         running = {name for name, child in self._children.items() if child.pid is not None}
         while running:
             specs = [self._children[name].spec for name in running]
             leaving = running - {later for spec in specs for later in (*spec.needs, *spec.stops_before)}
-            await asyncio.gather(*(self._stop_one(self._children[name]) for name in leaving))
+            await asyncio.gather(
+                *(self._stop_one(self._children[name], self._patience.finish_s) for name in leaving)
+            )
             running -= leaving
+
+    async def restart(self, name: str) -> float:
+        """End one process in order and start it again, no two at a time; the milliseconds until it was ready.
+
+        Raises BadOption for a name that there is not, and StartFailed where it does not come up; then it is
+        tried again like one that died.
+        """
+        child = self._children.get(name)
+        if child is None:
+            raise BadOption(f"there is no process {name!r}", mend=f"use any of {' '.join(self._children)}")
+        async with self._one_at_a_time:
+            if self._stopping:
+                raise StartFailed(f"{name} is not started anew: everything stops", mend="start the platform")
+            await self._stop_keeping(child)
+            try:
+                self._report(Report(name, Happening.LEAVING))
+                await self._stop_one(child, self._patience.drain_s)
+                ms = await child.come_up(self._patience.start_s)
+            except StartFailed:
+                await child.leave(None, 0.0, self._hurry)
+                raise
+            finally:
+                self._begin_keeping(child)
+            self._report(Report(name, Happening.RESTARTED, ms))
+            return ms
 
     def hurry(self) -> None:
         """Do not wait for anybody any more: what still runs is killed."""
@@ -140,6 +182,14 @@ class Supervisor:
         ms = await child.come_up(self._patience.start_s)
         up[child.spec.name].set()
         self._report(Report(child.spec.name, Happening.READY, ms))
+
+    def _begin_keeping(self, child: _Child) -> None:
+        self._kept[child.spec.name] = self._keepers.spawn(self._keep(child), child.spec.name)
+
+    async def _stop_keeping(self, child: _Child) -> None:
+        keeper = self._kept.pop(child.spec.name)
+        keeper.cancel()
+        await asyncio.wait({keeper})
 
     async def _keep(self, child: _Child) -> None:
         deaths = 0
@@ -160,12 +210,12 @@ class Supervisor:
                 return await child.come_up(self._patience.start_s)
             except StartFailed as error:
                 deaths += 1
-                await child.leave(0.0, self._hurry)
+                await child.leave(None, 0.0, self._hurry)
                 self._report(Report(child.spec.name, Happening.DIED, detail=str(error)))
 
-    async def _stop_one(self, child: _Child) -> None:
-        if not await child.leave(self._patience.stop_s, self._hurry):
-            detail = f"it did not leave within {self._patience.stop_s:g} s"
+    async def _stop_one(self, child: _Child, finish_s: float) -> None:
+        if not await child.leave(finish_s, self._patience.stop_s, self._hurry):
+            detail = f"it did not leave within {finish_s + self._patience.stop_s:g} s"
             self._report(Report(child.spec.name, Happening.KILLED, detail=detail))
 
     async def __aenter__(self) -> Supervisor:
@@ -243,16 +293,17 @@ class _Child:
         self._sweep()
         return status
 
-    async def leave(self, within_s: float, hurry: asyncio.Event) -> bool:
-        """Ask it to end and wait; after `within_s`, or in a hurry, kill it and all that it started.
+    async def leave(self, finish_s: float | None, stop_s: float, hurry: asyncio.Event) -> bool:
+        """Ask it to end; after `finish_s` tell it to end at once; `stop_s` later kill it and all it started.
 
-        False when it had to be killed.
+        In a hurry, or with no `finish_s`, kill it straight away. False when it had to be killed.
         """
         if self._process is None or self.pid is None:
             return True
-        if within_s:
-            self._process.send_signal(signal.SIGTERM)
-            await self._exit_or(hurry, within_s)
+        for within_s in () if finish_s is None else (finish_s, stop_s):
+            if self._process.returncode is None and not hurry.is_set():
+                self._process.send_signal(signal.SIGTERM)
+                await self._exit_or(hurry, within_s)
         polite = self.pid is None
         self._sweep()
         await self._process.wait()

@@ -13,6 +13,7 @@ from trunkline.narrator import Line, Who
 from trunkline.supervisor import Happening, Report
 
 _STYLES: Final = {Who.CALLER: "cyan", Who.AGENT: "green", Who.PLATFORM: "dim"}
+_HAPPENED: Final = {Happening.READY: "green", Happening.LEAVING: "yellow", Happening.RESTARTED: "yellow"}
 _METER: Final = "▁▂▃▄▅▆▇█"
 _WIDTH_ELSEWHERE: Final = 120
 _NAME_WIDTH: Final = 20
@@ -30,7 +31,7 @@ def plain_console(*, stderr: bool = False) -> Console:
 def process_line(report: Report) -> Text:
     """One line about a process."""
     took = f"{report.ms:7.0f} ms" if report.ms else ""
-    style = {Happening.READY: "green", Happening.RESTARTED: "yellow"}.get(report.happened, "red")
+    style = _HAPPENED.get(report.happened, "red")
     parts = [
         (f"  {report.name:<{_NAME_WIDTH}} ", ""),
         (f"{report.happened:<10}", style),

@@ -11,6 +11,7 @@ from contracts.telemetry import ENGINE_FAILURES, PHRASE_CACHE, Span
 from models.hub import HuggingFaceHub
 from models.store import ModelStore
 from runtime.process import Context, Service
+from runtime.room import RoomMeter
 from runtime.tasks import TaskOwner
 from runtime.worker import Worker
 from tts_service.cache import PhraseCache
@@ -23,6 +24,7 @@ from tts_service.recording import Recorder
 from tts_service.scheduling import Turns
 from tts_service.settings import Settings
 from tts_service.synthesis import CallSynthesis
+from tts_service.takeover import GatewayQuestion
 from tts_service.warming import Warmer
 
 _MB = 1_000_000
@@ -41,6 +43,7 @@ class TtsApp:
         means = Means(store.path, self._workers, context.clock)
         self._engines = Engines(factories, settings, means, self._loader)
         self._tasks = TaskOwner(f"{context.process}:calls")  # one that fails must not end the process
+        self._meter = RoomMeter(settings.tts_engine_slots, settings.tts_wait_budget_s, context.clock)
         self._chain = self._new_chain()
         self._warmer = Warmer(
             self._chain, context.clock, share=settings.tts_warm_share, limit=settings.tts_warm_phrases
@@ -48,8 +51,10 @@ class TtsApp:
         handlers = Handlers(
             self._engines,
             self._warmer,
+            self._tasks,
             new_outlet=partial(BusOutlet, context.bus, context.metrics),
             new_synthesis=self._new_synthesis,
+            ask_gateway=GatewayQuestion(context.bus, context.clock, settings.tts_takeover_timeout_s).ask,
         )
         self._worker = Worker(
             Role.TTS,
@@ -61,6 +66,7 @@ class TtsApp:
             metrics=context.metrics,
             tasks=context.tasks,
             heartbeat_s=settings.heartbeat_s,
+            room=lambda: self._meter.room(len(self._worker)),
         )
 
     async def start(self) -> None:
@@ -83,7 +89,7 @@ class TtsApp:
 
     def _new_chain(self) -> Chain:
         settings, context = self._settings, self._context
-        turns = Turns(settings.tts_engine_slots)
+        turns = Turns(settings.tts_engine_slots, context.clock, self._meter)
         return Chain(
             self._engines,
             Recorder(turns, context.clock, settings.tts_engine_timeout_s),
@@ -104,6 +110,7 @@ class TtsApp:
             open_span=partial(context.tracer.span, Span.SENTENCE_SYNTHESIZE),
             ahead_s=self._settings.tts_ahead_s,
             gap_s=self._settings.tts_gap_s,
+            doubt_s=self._settings.tts_doubt_s,
         )
 
 

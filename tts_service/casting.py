@@ -19,12 +19,13 @@ log = logging.getLogger(__name__)
 
 
 class Cast(NamedTuple):
-    """How an assistant speaks: engines in order of preference, and the voice it wishes for."""
+    """How an assistant speaks: engines in order of preference, the voice it wishes for, and for whom."""
 
     engines: tuple[str, ...]
     voice: str
     speed: float
     language: str
+    tenant: str = ""
 
 
 class Engines:
@@ -72,8 +73,8 @@ class Engines:
         log.info("%s speaks as %s", name, ", ".join(voice.name for voice in engine.voices()))
         return engine
 
-    async def cast(self, assistant: AssistantSnapshot) -> Cast:
-        """Make sure that somebody can speak for this assistant.
+    async def cast(self, assistant: AssistantSnapshot, tenant: str = "") -> Cast:
+        """Make sure that somebody can speak for this assistant of a tenant.
 
         Raises UnknownEngine for any name that does not exist, UnknownVoice where no engine has the voice, and
         the first engine's own error where none can be loaded.
@@ -92,7 +93,7 @@ class Engines:
                 raise fault
             log.warning("assistant %s speaks without one of its engines: %s", assistant.id, fault)
         _check_voice(assistant.voice.name, ready)
-        return Cast(names, assistant.voice.name, assistant.voice.speed, assistant.language)
+        return Cast(names, assistant.voice.name, assistant.voice.speed, assistant.language, tenant)
 
 
 def _check_voice(wanted: str, engines: Mapping[str, Synthesizer]) -> None:

@@ -89,7 +89,7 @@ class Chain:
             left.text, left.begun = " ".join(pieces[at:]), False
             key = PhraseKey(name, voice, cast.language, cast.speed, piece)
             phrase = Phrase(piece, voice, cast.speed, cast.language)
-            make = partial(self._recorder.record, name, engine, phrase)
+            make = partial(self._recorder.record, name, engine, phrase, tenant=cast.tenant)
             async with aclosing(self._cache.phrase(key, make, due)) as stretches:
                 async for stretch in stretches:
                     left.begun = left.begun or bool(stretch.frames)

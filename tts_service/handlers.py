@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
 
 from contracts.channels import AGENT_AUDIO
 from contracts.frames import Frame
 from contracts.identities import CallRef
 from contracts.messages import (
     Assign,
+    CallDetached,
+    CallReassigned,
     EngineFailed,
     Event,
     Outcome,
     PlayoutEnded,
     ReplyCompleted,
     ReplySentence,
+    Role,
     SentenceSynthesized,
     SpeechStarted,
     Stage,
+    TakenOver,
 )
 from contracts.telemetry import FRAMES_OUT, STAGE_SECONDS
 from runtime.bus import Bus
+from runtime.tasks import TaskOwner
 from runtime.telemetry import Metrics
 from tts_service.casting import Cast, Engines
 from tts_service.ports import Outlet
@@ -42,7 +49,11 @@ class BusOutlet:
     def follow(self, assign: Assign) -> None:
         """From here on send to this assignment's gateway, under its epoch."""
         self._epoch = assign.epoch
-        self._subject = AGENT_AUDIO.subject(process=assign.gateway, tenant=assign.tenant, call=assign.call)
+        self.turn_to(assign.gateway)
+
+    def turn_to(self, gateway: str) -> None:
+        """From here on send to this gateway."""
+        self._subject = AGENT_AUDIO.subject(process=gateway, tenant=self._ref.tenant, call=self._ref.call)
 
     async def frame(self, frame: Frame) -> None:
         """To the gateway that holds the leg."""
@@ -62,10 +73,12 @@ class BusOutlet:
         await self._bus.publish_event(self._ref, body, cause=cause, epoch=self._epoch)
 
 
-class _Held(NamedTuple):
+@dataclass(slots=True)
+class _Held:
     outlet: BusOutlet
     synthesis: CallSynthesis
     barge_in: bool
+    joining: asyncio.Task[None] | None = None
 
 
 class Handlers:
@@ -75,18 +88,22 @@ class Handlers:
         self,
         engines: Engines,
         warmer: Warmer,
+        tasks: TaskOwner,
         *,
         new_outlet: Callable[[Assign], BusOutlet],
         new_synthesis: Callable[[Cast, Outlet], CallSynthesis],
+        ask_gateway: Callable[[Assign], Awaitable[TakenOver]],
     ) -> None:
         self._engines = engines
         self._warmer = warmer
+        self._tasks = tasks
         self._new_outlet = new_outlet
         self._new_synthesis = new_synthesis
+        self._ask_gateway = ask_gateway
         self._calls: dict[CallRef, _Held] = {}
 
-    async def take(self, assign: Assign) -> None:
-        """Begin to hold the call, or follow it to another gateway or epoch.
+    async def take(self, assign: Assign, history: tuple[Event[Any], ...]) -> None:
+        """Begin to hold the call, go on with it after another worker, or follow it to another epoch.
 
         Raises what `Engines.cast` raises when nobody can speak for the assistant.
         """
@@ -95,30 +112,61 @@ class Handlers:
         if held is not None:
             held.outlet.follow(assign)
             return
-        cast = await self._engines.cast(assign.assistant)
+        cast = await self._engines.cast(assign.assistant, assign.tenant)
         outlet = self._new_outlet(assign)
         synthesis = self._new_synthesis(cast, outlet)
-        self._calls[ref] = _Held(outlet, synthesis, assign.assistant.barge_in)
-        synthesis.start()
+        held = self._calls[ref] = _Held(outlet, synthesis, assign.assistant.barge_in)
+        if history:
+            await self._recall(held, history)
+            outlet.follow(assign)
+            held.joining = self._tasks.spawn(self._join(held, assign), "join")
+        else:
+            synthesis.start()
         self._warmer.wish(assign.assistant, cast)
 
     async def on_event(self, event: Event[Any]) -> None:
-        """What llm, stt and the gateway say about the call."""
+        """What llm, stt, the gateway and the session say about the call."""
         held = self._calls.get(event.ref)
-        if held is None:
-            return
-        match event.body:
-            case ReplySentence():
-                await held.synthesis.add(event)
-            case ReplyCompleted() as body:
-                await held.synthesis.complete(body)
-            case SpeechStarted(turn=turn) if held.barge_in:
-                await held.synthesis.interrupt(turn)
-            case PlayoutEnded(reply=reply, outcome=Outcome.CANCELLED):
-                await held.synthesis.cancel(reply)
+        if held is not None:
+            await _tell(held, event)
 
     async def drop(self, ref: CallRef) -> None:
         """Let go of the call; what was not said of it is cancelled."""
         held = self._calls.pop(ref, None)
         if held is not None:
+            if held.joining is not None:
+                held.joining.cancel()
             await held.synthesis.close()
+
+    async def _recall(self, held: _Held, history: tuple[Event[Any], ...]) -> None:
+        """Let the record in through the doors of live events."""
+        ended = (event.body for event in history if isinstance(event.body, SentenceSynthesized))
+        held.synthesis.recall((body.reply, body.index) for body in ended)
+        for event in history:
+            await _tell(held, event)
+
+    async def _join(self, held: _Held, assign: Assign) -> None:
+        """Speak from where the gateway has no more."""
+        taken = await self._ask_gateway(assign)
+        held.synthesis.skip(taken.reply, taken.sentences)
+        held.synthesis.start()
+
+
+async def _tell(held: _Held, event: Event[Any]) -> None:
+    """Which of the doors an event goes through."""
+    match event.body:
+        case ReplySentence():
+            await held.synthesis.add(event)
+        case ReplyCompleted() as body:
+            await held.synthesis.complete(body)
+        case SpeechStarted(turn=turn) if held.barge_in:
+            await held.synthesis.interrupt(turn)
+        case PlayoutEnded(reply=reply, outcome=Outcome.CANCELLED):
+            await held.synthesis.cancel(reply)
+        case PlayoutEnded(reply=reply):
+            await held.synthesis.heard(reply)
+        case CallDetached():
+            held.synthesis.detach()
+        case CallReassigned(role=Role.GATEWAY, process=gateway):
+            held.outlet.turn_to(gateway)
+            held.synthesis.attach()

@@ -24,9 +24,9 @@ class Recorder:
         self._timeout_s = timeout_s
 
     async def record(
-        self, name: str, engine: Synthesizer, phrase: Phrase, due: Due
+        self, name: str, engine: Synthesizer, phrase: Phrase, due: Due, *, tenant: str = ""
     ) -> AsyncGenerator[Stretch, None]:
-        """The phrase as frames for the line, chunk by chunk.
+        """The phrase as frames for the line, chunk by chunk, at the expense of `tenant`.
 
         Raises EngineTimeout when one chunk takes too long, EngineFault for what an engine should not raise,
         and the engine's own errors.
@@ -34,7 +34,7 @@ class Recorder:
         line = LineEncoder()
         async with aclosing(engine.synthesize(phrase)) as chunks:
             while True:
-                async with self._turns.turn(due):
+                async with self._turns.turn(due, tenant):
                     began_s = self._clock.monotonic_s()
                     chunk = await self._next(name, chunks)
                     frames = line.push(chunk) if chunk else line.flush()

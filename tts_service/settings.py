@@ -21,6 +21,9 @@ class Settings(ProcessSettings):
     tts_engine_threads: Annotated[int, Field(ge=1, description="threads to one chunk of one phrase")] = 1
     tts_engine_slots: Annotated[int, Field(ge=1, description="chunks made at once, of different phrases")] = 2
     tts_engine_timeout_s: Annotated[float, Field(gt=0, description="for one chunk")] = 10.0
+    tts_wait_budget_s: Annotated[
+        float, Field(gt=0, description="who is in a hurry waits longer than this: there is no room for calls")
+    ] = 0.2
     tts_engine_rest_s: Annotated[
         float, Field(ge=0, description="how long an engine that failed is asked last")
     ] = 10.0
@@ -30,6 +33,16 @@ class Settings(ProcessSettings):
     tts_gap_s: Annotated[
         float, Field(gt=0, description="how long to wait for a sentence that later ones have overtaken")
     ] = 3.0
+    tts_doubt_s: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="how long a lost gateway may have been lost unnoticed; what it had then is repeated",
+        ),
+    ] = 4.0
+    tts_takeover_timeout_s: Annotated[
+        float, Field(gt=0, description="for a gateway to say what it holds; asked three times")
+    ] = 1.0
     tts_cache_mb: Annotated[int, Field(ge=0, description="finished phrases; 1 MB is 2 minutes")] = 64
     tts_warm_phrases: Annotated[
         int, Field(ge=0, description="how many of an assistant's set phrases are made before they are needed")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -50,6 +50,13 @@ class _Sentence:
     first_audio_ms: float | None = None
     synthesis_ms: float = 0.0
     cached: bool = True
+    heard_s: float | None = None  # when the caller will have heard it, if the gateway lives
+    reported: bool = False
+
+    def begin(self) -> None:
+        """It is to be said, perhaps again."""
+        self.frames, self.first_audio_ms, self.synthesis_ms = 0, None, 0.0
+        self.cached, self.heard_s = True, None
 
 
 class CallSynthesis:
@@ -66,7 +73,9 @@ class CallSynthesis:
         open_span: OpenSpan,
         ahead_s: float,
         gap_s: float,
+        doubt_s: float,
     ) -> None:
+        """`doubt_s`: a sentence that ended that short before its gateway was lost counts as unheard."""
         self._cast = cast
         self._chain = chain
         self._outlet = outlet
@@ -75,22 +84,37 @@ class CallSynthesis:
         self._open_span = open_span
         self._ahead_s = ahead_s
         self._gap_s = gap_s
+        self._doubt_s = doubt_s
         self._script: Script[_Sentence] = Script()
         self._news = asyncio.Event()
         self._heard_until_s = 0.0  # when the caller will have heard all that was sent
         self._sequence = 0
+        self._reported: frozenset[tuple[int, int]] = frozenset()
+        self._last_speech = 0
+        self._detached = False
         self._overtaken_s: float | None = None  # since when the next sentence has been overtaken
         self._speaking: tuple[int, asyncio.Task[Outcome]] | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to speak what comes."""
+        """Begin to speak what came and what comes."""
         self._task = self._tasks.spawn(self._run(), "speech")
+
+    def recall(self, reported: Iterable[tuple[int, int]]) -> None:
+        """Before `start`, and before the events that were recorded come in: a worker before this one has said
+        how these sentences, by reply and index, ended.
+        """
+        self._reported = frozenset(reported)
+
+    def skip(self, reply: int, sentences: int) -> None:
+        """Before `start`: the gateway holds all before `reply`, and so many whole sentences of it."""
+        self._script.skip(reply, sentences)
 
     async def add(self, event: Event[ReplySentence]) -> None:
         """A sentence to say. One that came before is ignored; one of a reply that is over ends at once."""
         body = event.body
         sentence = _Sentence(event, self._clock.monotonic_s(), self._cast.engines[0], self._cast.voice)
+        sentence.reported = (body.reply, body.index) in self._reported
         will_be_said = self._script.add(body.reply, body.turn, body.index, sentence)
         if will_be_said is False:
             await self._report(Say(body.reply, body.index, sentence), Outcome.CANCELLED)
@@ -105,15 +129,44 @@ class CallSynthesis:
         self._news.set()
 
     async def interrupt(self, turn: int) -> None:
-        """The caller began to speak: what does not answer this turn, or a later one, is over."""
+        """The caller began to speak: what does not answer this turn, or a later one, is over.
+
+        Said again for the same turn, as by a replacement of stt, it changes nothing.
+        """
+        if turn <= self._last_speech:
+            return
+        self._last_speech = turn
         await self.cancel(self._script.before_turn(turn))
 
     async def cancel(self, through: int) -> None:
         """Every reply up to this one is over: no frame of it leaves from here on."""
+        self._heard_until_s = self._clock.monotonic_s()
+        await self.heard(through)
+
+    async def heard(self, through: int) -> None:
+        """The caller has heard every reply up to this one, or what will ever be heard of it."""
         if self._speaking is not None and self._speaking[0] <= through:
             self._speaking[1].cancel()
-        self._heard_until_s = self._clock.monotonic_s()
         await self._drop(self._script.cancel(through))
+        self._news.set()
+
+    def detach(self) -> None:
+        """The gateway is lost: nothing is said until there is another, and then what was not heard.
+
+        Nobody knows what the lost one still played. A sentence said twice is better than one never heard.
+        """
+        now_s = self._clock.monotonic_s()
+        self._detached = True
+        self._script.rewind(lambda sentence: _surely_heard(sentence, now_s - self._doubt_s))
+        self._heard_until_s = now_s
+        if self._speaking is not None:
+            self._speaking[1].cancel()
+
+    def attach(self) -> None:
+        """There is another gateway, and it has nothing yet."""
+        if not self._detached:
+            self.detach()
+        self._detached = False
         self._news.set()
 
     async def close(self) -> None:
@@ -136,6 +189,10 @@ class CallSynthesis:
                 log.exception("a step of synthesis failed")
 
     async def _step(self) -> None:
+        if self._detached:
+            self._news.clear()
+            await self._news.wait()
+            return
         match self._script.next():
             case Say() as say:
                 self._overtaken_s = None
@@ -185,6 +242,7 @@ class CallSynthesis:
 
     async def _say(self, say: Say[_Sentence]) -> None:
         """Speak a sentence in a task of its own, which an interruption cancels; report how it ended."""
+        say.item.begin()
         with self._open_span(say.item.event.trace) as trace:
             task = self._tasks.spawn(self._speak(say), "sentence")
             self._speaking = say.reply, task
@@ -195,7 +253,8 @@ class CallSynthesis:
             finally:
                 self._speaking = None
                 task.cancel()
-                await self._report(say, outcome, trace)
+                if not self._script.waits(say.reply, say.index):  # else it is said again
+                    await self._report(say, outcome, trace)
 
     async def _speak(self, say: Say[_Sentence]) -> Outcome:
         """Send the sentence's frames. The last one is held back until it is known to be the last."""
@@ -210,6 +269,7 @@ class CallSynthesis:
                 log.warning("sentence %d of reply %d: %s", say.index, say.reply, error)
                 outcome = Outcome.FAILED
             await self._send_audio(say, held, FrameFlag.SENTENCE_END)
+            say.item.heard_s = self._heard_until_s
         except Exception:  # the bus, at worst: the sentence has failed, the call goes on
             log.exception("sentence %d of reply %d failed", say.index, say.reply)
             outcome = Outcome.FAILED
@@ -263,6 +323,9 @@ class CallSynthesis:
 
     async def _report(self, say: Say[_Sentence], outcome: Outcome, trace: str | None = None) -> None:
         sentence = say.item
+        if sentence.reported:
+            return
+        sentence.reported = True
         waited_ms = (self._clock.monotonic_s() - sentence.arrived_s) * 1000
         body = SentenceSynthesized(
             reply=say.reply,
@@ -276,6 +339,10 @@ class CallSynthesis:
             voice=sentence.voice,
         )
         await self._outlet.synthesized(sentence.event, body, trace)
+
+
+def _surely_heard(sentence: _Sentence, by_s: float) -> bool:
+    return sentence.heard_s is not None and sentence.heard_s <= by_s
 
 
 def _note(sentence: _Sentence, sound: Sound) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analytics_service.errors import StorePackageMissing
 from analytics_service.ports import Answer, Row
@@ -57,12 +57,12 @@ class ClickHouseStore:
             fault = (context.insert_exception if context else None) or error
             raise faults.of_insert(fault, table) from error
 
-    def query(self, sql: str, max_rows: int) -> Answer:
+    def query(self, sql: str, max_rows: int, parameters: dict[str, Any] | None = None) -> Answer:
         """See `ReportStore.query`."""
         try:
             if streams(sql):
-                return self._stream(sql, max_rows)
-            result = self._reader.query(sql)
+                return self._stream(sql, max_rows, parameters)
+            result = self._reader.query(sql, parameters=parameters)
         except ClickHouseError as error:
             raise faults.of_query(error) from error
         rows = tuple(tuple(row) for row in result.result_rows[:max_rows])
@@ -78,12 +78,12 @@ class ClickHouseStore:
         self._inserts[table] = context
         return context
 
-    def _stream(self, sql: str, max_rows: int) -> Answer:
-        with self._reader.query_rows_stream(sql) as stream:
+    def _stream(self, sql: str, max_rows: int, parameters: dict[str, Any] | None) -> Answer:
+        with self._reader.query_rows_stream(sql, parameters=parameters) as stream:
             rows = tuple(tuple(row) for row in islice(stream, max_rows + 1))
             columns = tuple(stream.source.column_names)
         if not columns:  # chDB sends nothing at all where there are no rows
-            described = self._reader.query(f"DESCRIBE ({sql})")
+            described = self._reader.query(f"DESCRIBE ({sql})", parameters=parameters)
             columns = tuple(str(name) for name in described.result_columns[0])
         return Answer(columns, rows[:max_rows], truncated=len(rows) > max_rows)
 

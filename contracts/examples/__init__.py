@@ -9,7 +9,7 @@ from typing import Final
 
 from contracts.examples.administration import administration
 from contracts.examples.conversation import disturbances, greeting, question
-from contracts.examples.ending import ending, questions_of_people, replacement
+from contracts.examples.ending import ending, questions_of_people, questions_through_rest, replacement
 from contracts.examples.opening import before_answer, opening, refusal
 from contracts.examples.story import Example, Story
 
@@ -26,6 +26,7 @@ _CHAPTERS: Final = (
     replacement,
     ending,
     questions_of_people,
+    questions_through_rest,
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contracts import channels as ch
 from contracts import messages as m
 from contracts.errors import ErrorCode
-from contracts.examples.practice import ACTIVE_CALL, BEGUN_MS, CALL
+from contracts.examples.practice import ACTIVE_CALL, BEGUN_MS, CALL, CALLER, CARRIER_CALL, NUMBER
 from contracts.examples.story import Story
 
 
@@ -74,7 +74,11 @@ def replacement(story: Story) -> None:
 def questions_of_people(story: Story) -> None:
     """What the command line asks."""
     story.say(ch.SESSION_ACTIVE, m.ListActiveCalls(tenant=CALL.tenant), "Who is on the phone?")
-    story.answer(m.ActiveCalls(calls=(ACTIVE_CALL,)), "One call.")
+    counts = m.CallCounts(
+        tenants={CALL.tenant: m.Occupancy(held=1, limit=10, inbound_reserve=2)},
+        numbers={ACTIVE_CALL.number: m.Occupancy(held=1, limit=2)},
+    )
+    story.answer(m.ActiveCalls(calls=(ACTIVE_CALL,), counts=counts), "One call, of two at most.")
     story.say(
         ch.ANALYTICS_QUERY,
         m.SqlQuery(sql="SELECT reason, count() FROM calls GROUP BY reason", max_rows=100),
@@ -102,3 +106,83 @@ def questions_of_people(story: Story) -> None:
         "Refused.",
         name="analytics.query.refused",
     )
+
+
+def questions_through_rest(story: Story) -> None:
+    """What people ask about their calls in a browser, or a program of theirs."""
+    one = m.LiveCall(
+        call=CALL.call,
+        tenant=CALL.tenant,
+        number=NUMBER,
+        caller=CALLER,
+        carrier_call_id=CARRIER_CALL,
+        started_us=BEGUN_MS * 1000,
+        gateway="gateway-1",
+        assistant="reception",
+        language="en-US",
+    )
+    story.say(ch.SESSION_CALLS, m.ListLiveCalls(tenant=CALL.tenant), "Who is on the phone?")
+    story.answer(m.LiveCalls(items=(one,)), "One call.")
+    story.say(ch.SESSION_COUNTS, m.CountCalls(tenant=CALL.tenant), "How busy are we?")
+    story.answer(
+        m.CountedCalls(
+            counts=m.CallCounts(
+                tenants={CALL.tenant: m.Occupancy(held=1, limit=10)},
+                numbers={NUMBER: m.Occupancy(held=1, limit=3)},
+            )
+        ),
+        "One of ten calls.",
+    )
+    story.say(ch.SESSION_END, m.EndCall(call=CALL.call, tenant=CALL.tenant), "End that one.")
+    story.answer(m.EndCallReply(), "It ends.")
+    _the_record(story)
+
+
+def _the_record(story: Story) -> None:
+    begun_us = BEGUN_MS * 1000
+    story.say(ch.ANALYTICS_CALLS, m.ListCalls(tenant=CALL.tenant, limit=1), "The last call.")
+    story.answer(
+        m.CallRecords(
+            items=(
+                m.CallRecord(
+                    call=CALL.call,
+                    tenant=CALL.tenant,
+                    outcome="completed",
+                    called=NUMBER,
+                    caller=CALLER,
+                    carrier_call_id=CARRIER_CALL,
+                    assistant="reception",
+                    language="en-US",
+                    answered=True,
+                    started_us=begun_us,
+                    ended_us=begun_us + 16_000_000,
+                    duration_ms=16_000.0,
+                    reason="commanded",
+                    detail="",
+                    rejected_code="",
+                    rejected_status=0,
+                    rejected_message="",
+                    turns=1,
+                    replies=2,
+                    interruptions=0,
+                    agent_heard_ms=8_200.0,
+                    mean_voice_to_voice_ms=612.0,
+                    worst_voice_to_voice_ms=612.0,
+                ),
+            ),
+            next=CALL.call,
+        ),
+        "And there are more.",
+    )
+    story.say(ch.ANALYTICS_TRANSCRIPT, m.GetTranscript(call=CALL.call, tenant=CALL.tenant), "What was said?")
+    line = m.TranscriptLine(
+        at_us=begun_us + 5_000_000,
+        speaker="caller",
+        turn=1,
+        reply=None,
+        text_pii="Are you open at the weekend?",
+        confidence=0.93,
+        heard_ms=None,
+        interrupted=None,
+    )
+    story.answer(m.Transcript(items=(line,)), "A question.")

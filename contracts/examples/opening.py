@@ -88,6 +88,8 @@ def opening(story: Story) -> None:
         "It takes no more calls.",
         name="assign.refused",
     )
+    story.say(ch.SESSION_LEASE, m.LeaderLease(holder="session-1", term=3), "The third leader's lease.")
+    story.say(ch.SESSION_TERM, m.LeaderTerm(holder="session-1", term=3), "Only it writes call records now.")
     story.say(ch.ACTIVE_CALL, ACTIVE_CALL, "The call holds a slot, and who carries it.", call=CALL.call)
     story.say(ch.SESSION_OPEN, _open_call(CALL), "The gateway asks before it answers.")
     story.answer(

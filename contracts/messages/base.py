@@ -15,7 +15,7 @@ from typing_extensions import override
 from contracts.errors import ErrorCode, TrunklineError
 from contracts.identities import CallId, CallRef, EventId, TenantSlug
 
-Micros = Annotated[int, Field(ge=0, description="microseconds since the Unix epoch")]
+Micros = Annotated[int, Field(ge=0, le=(1 << 53) - 1, description="microseconds since the Unix epoch")]
 Millis = Annotated[float, Field(ge=0, description="milliseconds")]
 Count = Annotated[int, Field(ge=0)]
 Calls = Annotated[int, Field(ge=0, le=1_000_000, description="calls at once")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, JsonValue, model_validator
@@ -62,12 +63,20 @@ class Release(Message):
     epoch: Epoch
 
 
+class Direction(StrEnum):
+    """Who called whom: a caller us, or we a customer."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
 class OpenCall(Message):
     """May this call be answered?
 
     `attach`: the leg is at the gateway that asks. Otherwise a slot is reserved for a leg that is to come
     with this call id, to whichever gateway. A call whose gateway was lost is waiting for just this: its leg,
-    come again with its call id or its carrier call id, is the same call.
+    come again with its call id or its carrier call id, is the same call. An outbound call cannot take the
+    slots that are kept for callers.
     """
 
     call: CallId
@@ -76,6 +85,7 @@ class OpenCall(Message):
     carrier_call_id: str
     gateway: ProcessId
     attach: bool = True
+    direction: Direction = Direction.INBOUND
 
 
 class OpenCallReply(Reply):
@@ -122,18 +132,66 @@ class ActiveCall(Message):
     assistant: AssistantSnapshot
     since: dict[Role, Epoch] = Field(default_factory=dict)
     detached_us: Micros | None = None
+    direction: Direction = Direction.INBOUND
+
+
+class LeaderLease(Message):
+    """Which session process leads, in the term that its taking over began.
+
+    Its holder writes it anew long before it runs out. Who has seen it unchanged for its whole length, on its
+    own clock, or `released`, may take it: by a write that names the revision it saw.
+    """
+
+    holder: ProcessId
+    term: Annotated[int, Field(ge=1)]
+    released: bool = False
+
+
+class LeaderTerm(Message):
+    """The fence before the call records: a write of one names the revision of this, or is refused.
+
+    Written once in a term, before the leader reads what its predecessor left.
+    """
+
+    holder: ProcessId
+    term: Annotated[int, Field(ge=1)]
 
 
 class ListActiveCalls(Message):
-    """Ask for the calls that hold slots, of one tenant or of all."""
+    """Ask for the calls that hold slots, of one tenant, of one number, or of all."""
 
     tenant: TenantSlug | None = None
+    number: PhoneNumber | None = None
+
+
+class Occupancy(Message):
+    """How many calls hold slots, `outbound` of them ours, and how many may; None where nothing limits them.
+
+    Outbound calls stop `inbound_reserve` short of the limit.
+    """
+
+    held: Count = 0
+    outbound: Count = 0
+    limit: Count | None = None
+    inbound_reserve: Count = 0
+
+
+class CallCounts(Message):
+    """The slots by tenant and by number, idle ones included, and of the platform.
+
+    Who asks for a tenant or a number learns of no other, and nothing of the platform.
+    """
+
+    platform: Occupancy | None = None
+    tenants: dict[TenantSlug, Occupancy] = Field(default_factory=dict)
+    numbers: dict[PhoneNumber, Occupancy] = Field(default_factory=dict)
 
 
 class ActiveCalls(Reply):
-    """The calls that hold slots."""
+    """The calls that hold slots, and how many they are beside how many may be."""
 
     calls: tuple[ActiveCall, ...] = ()
+    counts: CallCounts = CallCounts()
 
 
 class HangUp(Message):

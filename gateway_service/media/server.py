@@ -16,12 +16,15 @@ from picows import (
     ws_create_server,
 )
 
+from gateway_service.media.handshake import Handshake, shown_at
 from gateway_service.media.twilio import TwilioLeg
 from gateway_service.ports import CallDesk
 from gateway_service.settings import Settings
 from runtime.errors import PortInUse
 
-MEDIA_PATHS: Final[dict[str, Callable[[CallDesk, Settings], WSListener]]] = {"/media/twilio": TwilioLeg}
+Leg = Callable[[CallDesk, Settings, Handshake], WSListener]
+
+MEDIA_PATHS: Final[dict[str, Leg]] = {"/media/twilio": TwilioLeg}
 _MESSAGE_WALL_BYTES: Final = 2 * 1024 * 1024  # a leg refuses far smaller ones in its own words
 
 _library_log = logging.getLogger(f"{__name__}.picows")
@@ -49,7 +52,7 @@ async def listen(desk: CallDesk, settings: Settings) -> asyncio.Server:
 def _answer(
     request: WSUpgradeRequest, desk: CallDesk, settings: Settings
 ) -> WSListener | WSUpgradeResponseWithListener:
-    path = request.path.decode(errors="replace").partition("?")[0]
+    path, _, query = request.path.decode(errors="replace").partition("?")
     leg = MEDIA_PATHS.get(path)
     paths = ", ".join(MEDIA_PATHS)
     if leg is None:
@@ -61,7 +64,7 @@ def _answer(
         )
     if "upgrade" in request.headers.get("Connection", "").lower():
         request.headers["Connection"] = "upgrade"  # browsers and proxies send "keep-alive, Upgrade"
-    return leg(desk, settings)
+    return leg(desk, settings, shown_at(query, request.headers))
 
 
 def _refuse(status: HTTPStatus, text: str) -> WSUpgradeResponseWithListener:

@@ -25,7 +25,8 @@ from gateway_service.errors import (
     StartTimeout,
 )
 from gateway_service.media import twilio_protocol as protocol
-from gateway_service.ports import CallDesk, CallerSide, DigitPressed, HungUp, LegStarted, MarkPlayed
+from gateway_service.media.handshake import Handshake, is_loopback
+from gateway_service.ports import CallDesk, CallerSide, DigitPressed, HungUp, LegOffered, MarkPlayed
 from gateway_service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -38,9 +39,11 @@ _CLOSE_GRACE_S: Final = 1.0
 class TwilioLeg(WSListener):
     """The `MediaLeg` of one Twilio stream. Lives as long as its socket."""
 
-    def __init__(self, desk: CallDesk, settings: Settings) -> None:
+    def __init__(self, desk: CallDesk, settings: Settings, handshake: Handshake) -> None:
         super().__init__()
         self._desk = desk
+        self._handshake = handshake
+        self._local = False
         self._settings = settings
         self._transport: WSTransport | None = None
         self._caller: CallerSide | None = None
@@ -83,6 +86,7 @@ class TwilioLeg(WSListener):
         self._transport = transport
         limit = self._settings.gateway_write_buffer_bytes
         under = transport.underlying_transport
+        self._local = not self._handshake.proxied and is_loopback(under.get_extra_info("peername"))
         under.set_write_buffer_limits(high=limit)
         under.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limit)
         try:
@@ -178,7 +182,7 @@ class TwilioLeg(WSListener):
                 if self._encoder is None:
                     self._encoder = protocol.Encoder(message.stream)
                     self._stop_waiting()
-                caller.tell(LegStarted(message.call, message.to, message.from_, "twilio"))
+                caller.tell(self._offered(message))
             case protocol.Mark(name):
                 caller.tell(MarkPlayed(name))
             case protocol.Dtmf(digit):
@@ -187,6 +191,10 @@ class TwilioLeg(WSListener):
                 caller.tell(HungUp())
             case _:
                 return
+
+    def _offered(self, start: protocol.Start) -> LegOffered:
+        token = start.token or self._handshake.token
+        return LegOffered(start.call, start.to, start.from_, "twilio", token, self._local)
 
     def _peer_closes(self, transport: WSTransport, frame: WSFrame) -> None:
         self._peer_code = int(frame.get_close_code())  # type: ignore[call-overload]  # an int, whatever the stub says

@@ -15,7 +15,7 @@ import orjson
 import pybase64
 
 from contracts.frames import FRAME_MS
-from gateway_service.errors import BadMessage, NumberMissing, UnsupportedMedia, WrongFrameSize
+from gateway_service.errors import BadMessage, BadParameter, UnsupportedMedia, WrongFrameSize
 
 ENCODING: Final = "audio/x-mulaw"
 RATE_HZ: Final = 8_000
@@ -23,6 +23,7 @@ FRAME_BYTES: Final = RATE_HZ * FRAME_MS // 1000
 _INBOUND: Final = "inbound"
 _DIGITS: Final = frozenset("0123456789ABCD*#")
 _MAX_ID: Final = 128
+_MAX_TOKEN: Final = 1_024
 
 
 class Media(NamedTuple):
@@ -33,12 +34,13 @@ class Media(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Who calls whom, over which stream."""
+    """A stream begins, with the parameters it was given: Twilio itself does not say who calls whom."""
 
     stream: str
     call: str
-    to: str
-    from_: str
+    to: str | None
+    from_: str | None
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def parse(data: bytes) -> Inbound:
     """One text message from Twilio.
 
     Raises BadMessage (not JSON, or a field missing or of the wrong type), WrongFrameSize, UnsupportedMedia
-    (codec, rate, channels, tracks) or NumberMissing; each names the field and the mend.
+    (codec, rate, channels, tracks) or BadParameter; each names the field and the mend.
     """
     try:
         message = orjson.loads(data)
@@ -126,8 +128,9 @@ def _start(start: dict[str, Any]) -> Start:
     return Start(
         stream=_text(start, "start.streamSid"),
         call=_text(start, "start.callSid"),
-        to=_number(parameters, "to"),
-        from_=_number(parameters, "from"),
+        to=_parameter(parameters, "to", _MAX_ID),
+        from_=_parameter(parameters, "from", _MAX_ID),
+        token=_parameter(parameters, "token", _MAX_TOKEN),
     )
 
 
@@ -171,12 +174,14 @@ def _text(message: dict[str, Any], path: str) -> str:
     return value
 
 
-def _number(parameters: dict[str, Any], name: str) -> str:
+def _parameter(parameters: dict[str, Any], name: str, longest: int) -> str | None:
     value = parameters.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= _MAX_ID:
-        raise NumberMissing(
-            f"customParameters.{name} is {_shown(value)}",
-            mend=f'add <Parameter name="{name}" value="+1..."/>',
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 0 < len(value) <= longest:
+        raise BadParameter(
+            f"customParameters.{name} is not 1 to {longest} characters of text",
+            mend=f'send <Parameter name="{name}" value="..."/>, or leave it out',
         )
     return value
 

@@ -18,7 +18,7 @@ from contracts.schemas import models_in
 ROWS = pytest.mark.parametrize("row", CHANNELS, ids=lambda row: row.name)
 REQUESTS = [row for row in CHANNELS if row.reply is not None]
 BASES = {Message, Event, Reply, Asked}
-SERVICES = {"gateway", "stt", "llm", "tts", "router", "session", "analytics", "trunkline"}
+SERVICES = {"gateway", "stt", "llm", "tts", "router", "session", "analytics", "rest", "trunkline"}
 
 
 def declared() -> set[type[Message]]:

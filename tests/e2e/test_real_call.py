@@ -82,7 +82,7 @@ async def hold_conversation(
 @pytest.mark.timeout(240)
 async def test_a_real_call_is_understood_answered_and_recorded(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    async with LocalPlatform(Options(home=home, port=0)) as platform:
+    async with LocalPlatform(Options(home=home, port=0, open_loopback=True)) as platform:
         answers, turns = await hold_conversation(platform, home)
 
     assert [turn.turn for turn in turns] == [1, 2]

@@ -6,6 +6,8 @@ What is expected is read off the channel table here once more, in the plainest w
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 
 import analytics_service.app
 from analytics_service.settings import Settings as AnalyticsSettings
+from contracts.advisories import ADVISORY_LISTENERS, CLIENT_DISCONNECTED, ClientDisconnected
 from contracts.channel import Channel, Plane
 from contracts.channels import CHANNELS, HANG_UP, SESSION_OPEN
 from contracts.examples.practice import CALL
@@ -29,10 +32,10 @@ from tests.support.callers import caller_to, noise
 from tests.support.context import service_context
 from tests.support.platform import platform, who_is
 from trunkline.bus_client import open_bus
-from trunkline.bus_users import BusUser, BusUsers
-from trunkline.composition import LIGHT
+from trunkline.bus_users import ACCOUNT, BusUser, BusUsers
 from trunkline.ledger import read_ledger
 from trunkline.nats_server import NatsServer
+from trunkline.workers import LIGHT
 
 ROLES = ("gateway", "stt", "llm", "tts")
 TOKENS = {"process": "p1", "tenant": CALL.tenant, "call": CALL.call, "number": "15550100"}
@@ -49,6 +52,18 @@ EVERYTHING = (
     "rpc.>",
     "worker.>",
 )
+
+
+CONNECTED = """
+import asyncio
+from runtime.connection import connect
+from runtime.settings import ProcessSettings, load
+async def main():
+    await connect(load(ProcessSettings), "stt-1")
+    print("up", flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
 
 
 @pytest.fixture
@@ -172,7 +187,8 @@ async def test_whoever_holds_a_call_hears_of_it_only_what_is_for_him(
         ("STREAM.MSG.DELETE.CALLS", set()),
         ("STREAM.SNAPSHOT.CALLS", set()),
         ("STREAM.LIST", set()),
-        ("DIRECT.GET.CALLS", set()),
+        ("DIRECT.GET.CALLS", {"stt", "llm", "tts"}),
+        ("DIRECT.GET.KV_calls", set()),
         ("CONSUMER.CREATE.CALLS", {OPERATOR}),
         ("CONSUMER.CREATE.CALLS.mine", set()),
         ("CONSUMER.DURABLE.CREATE.CALLS.analytics", {"analytics"}),
@@ -201,7 +217,8 @@ async def test_the_newest_event_of_a_call_can_be_looked_up_by_those_it_concerns(
             continue
         subject = f"$JS.API.DIRECT.GET.CALLS.{row.subject(tenant=CALL.tenant, call=CALL.call)}"
         may = {name for name, one in guests.items() if await one.may_publish(subject)}
-        assert may == {*row.producers, *row.consumers} - {"analytics", OPERATOR}, row.name
+        by_whole_calls = {"stt", "llm", "tts"}
+        assert may == {*row.producers, *row.consumers} - {"analytics", OPERATOR} - by_whole_calls, row.name
 
 
 async def test_an_answer_is_for_the_question_and_once(guests: dict[str, Guest]) -> None:
@@ -287,3 +304,37 @@ async def _analytics(url: str, user: BusUser, folder: Path) -> AsyncIterator[Non
         finally:
             await context.rpc.stop()
             await app.stop()
+
+
+async def test_the_session_hears_at_once_whose_connection_is_gone(
+    guarded: NatsServer, users: BusUsers
+) -> None:
+    stt = users.of("stt")
+    env = {**os.environ, **stt.environment, "TRUNKLINE_NATS_URL": guarded.url}
+    async with guest(guarded.url, users.of("session")) as session:
+        heard = await session.listen(CLIENT_DISCONNECTED)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", CONNECTED, env=env, stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"up\n"
+        process.kill()
+        gone = ClientDisconnected.model_validate_json((await asyncio.wait_for(heard.get(), 10)).data)
+        assert gone.client.name == "stt-1"
+        await process.wait()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_of_what_the_server_says_nobody_else_hears_anything(
+    guarded: NatsServer, users: BusUsers, service: str
+) -> None:
+    said = (
+        CLIENT_DISCONNECTED,
+        CLIENT_DISCONNECTED.replace("*", ACCOUNT),
+        "$SYS.ACCOUNT.*.CONNECT",
+        "$SYS.>",
+    )
+    async with guest(guarded.url, users.of(service)) as one:
+        may = {subject for subject in said if await one.may_hear(subject)}
+        assert may == (set(said[:2]) if service in ADVISORY_LISTENERS else set())
+        assert not await one.may_publish(CLIENT_DISCONNECTED.replace("*", ACCOUNT))

@@ -38,7 +38,7 @@ async def service_context(
     bus = Bus(client, clock, rng, metrics, tasks)
     try:
         await bus.start()
-        await ensure_stream(bus.jetstream, CALLS)
+        await ensure_stream(bus.jetstream, CALLS, client.replicas)
         yield Context(
             process=process or f"{service}-test",
             bus=bus,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,11 +45,14 @@ class Keeper:
     refusal: TrunklineError | None = None
     held: set[CallRef] = field(default_factory=set)
     story: list[str] = field(default_factory=list)
+    histories: list[tuple[Event[Any], ...]] = field(default_factory=list)
+    heard: list[Event[Any]] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=_open_gate)
     fault: Exception | None = None
 
-    async def take(self, assign: Assign) -> None:
+    async def take(self, assign: Assign, history: tuple[Event[Any], ...]) -> None:
         self.story.append(f"take {assign.epoch}")
+        self.histories.append(history)
         await self._pause()
         if self.refusal is not None:
             raise self.refusal
@@ -59,6 +62,7 @@ class Keeper:
     async def on_event(self, event: Event[Any]) -> None:
         assert event.ref in self.held
         self.story.append(f"hear {type(event.body).__name__}")
+        self.heard.append(event)
         await self._pause()
         if self.fault is not None:
             fault, self.fault = self.fault, None
@@ -94,6 +98,7 @@ async def crew(
     keeper: Keeper | None = None,
     capacity: int = 10,
     heartbeat_s: float = 0.1,
+    room: Callable[[], int | None] = lambda: None,
 ) -> AsyncIterator[Crew]:
     """A worker of `role` that listens; a task of its that fails fails the test."""
     failures: list[BaseException] = []
@@ -112,6 +117,7 @@ async def crew(
             metrics=context.metrics,
             tasks=context.tasks,
             heartbeat_s=heartbeat_s,
+            room=room,
         )
         await worker.start()
         await context.bus.flush()

@@ -124,6 +124,7 @@ async def platform(
         "home": folder / "home",
         "router_tenants_file": tenants_file(folder, assistant),
         "gateway_port": port,
+        "gateway_open_loopback": True,
         "heartbeat_s": 0.2,
         **(settings or {}),
     }

@@ -11,8 +11,9 @@ import typer
 
 from audio.wav import write_wav
 from runtime.clock import SystemClock
-from trunkline.caller import Caller, Dialling, new_carrier_call_id
-from trunkline.commands.options import HOME, Home, writable_folder_of
+from trunkline.admittance import Admit, admittance
+from trunkline.caller import RETURN_WITHIN_S, Caller, Dialling, new_carrier_call_id
+from trunkline.commands.options import HOME, ApiKey, Home, Reattach, RestUrl, Token, writable_folder_of
 from trunkline.errors import CallFailed, NotRunning
 from trunkline.following import Following
 from trunkline.interrupts import run_interruptible
@@ -29,6 +30,8 @@ _LAST_WORDS_WITHIN_S: Final = 3.0
 @dataclass(frozen=True, slots=True)
 class _Plan:
     dialling: Dialling
+    admit: Admit
+    reattach_within_s: float
     utterances: list[Utterance]
     at_once: bool
     nats_url: str | None
@@ -43,8 +46,13 @@ def call(
     to: Annotated[str, typer.Option("--to", help="The number to call, such as +15550100.")],
     caller: Annotated[str, typer.Option("--from", help="The number that calls.")] = CALLER_NUMBER,
     url: Annotated[
-        str, typer.Option("--url", help="A gateway's media stream; default: the platform of this home.")
-    ] = "",
+        list[str] | None,
+        typer.Option(
+            "--url",
+            help="A gateway's media stream; more of them, to come back through. "
+            "Default: the platform of this home.",
+        ),
+    ] = None,
     nats: Annotated[
         str,
         typer.Option("--nats", help="That platform's bus, for the transcript.", envvar="TRUNKLINE_NATS_URL"),
@@ -55,30 +63,40 @@ def call(
     at_once: Annotated[
         bool, typer.Option("--at-once", help="Speak into the greeting instead of waiting for its end.")
     ] = False,
+    token: Token = "",
+    api_key: ApiKey = "",
+    rest_url: RestUrl = "",
+    reattach: Reattach = True,
     home: Home = HOME,
 ) -> None:
     """Call a number, say WAV files in real time, show the conversation and keep the agent's audio."""
     utterances = [load_utterance(path) for path in files]
-    media_url, nats_url = _where(home, url, nats)
-    dialling = Dialling(media_url, to, caller, new_carrier_call_id(random.Random()))
-    plan = _Plan(dialling, utterances, at_once, nats_url, writable_folder_of(save, "--save"))
+    (media_url, *others), nats_url, own = _where(home, url or [], nats)
+    admit = admittance(token=token, api_key=api_key, rest_url=rest_url, home=own, clock=SystemClock())
+    dialling = Dialling(media_url, to, caller, new_carrier_call_id(random.Random()), others=tuple(others))
+    within_s = RETURN_WITHIN_S if reattach else 0
+    where = writable_folder_of(save, "--save")
+    plan = _Plan(dialling, admit, within_s, utterances, at_once, nats_url, where)
     raise typer.Exit(run_interruptible(lambda _: _run(plan)))
 
 
-def _where(home: Path, url: str, nats: str) -> tuple[str, str | None]:
-    """The media stream and the bus of what was asked for, of the platform in `home`, or of the default."""
-    if url:
-        return url, nats or None
+def _where(home: Path, urls: list[str], nats: str) -> tuple[list[str], str | None, Path | None]:
+    """The media streams and the bus of what was asked for, of the platform in `home`, or of the default.
+
+    With `home` again, where it is that platform.
+    """
+    if urls:
+        return urls, nats or None, None
     try:
         state = read_state(home)
     except NotRunning:
-        return _MEDIA_URL, nats or None
-    return state.media_url, nats or state.bus_url
+        return [_MEDIA_URL], nats or None, None
+    return list(state.media_urls or (state.media_url,)), nats or state.bus_url, home
 
 
 async def _run(plan: _Plan) -> int:
     console = plain_console()
-    caller = Caller(plan.dialling, SystemClock())
+    caller = Caller(plan.dialling, SystemClock(), admit=plan.admit, reattach_within_s=plan.reattach_within_s)
     with CallView(console) as view:
         try:
             async with Following(caller, view, plan.nats_url) as following:

@@ -56,7 +56,7 @@ def demo(
     """Start the platform, hold a real call with it, show what was said and how fast, and stop it."""
     lines = load_lines(EXAMPLES / "audio")
     writable_folder_of(out / "call.wav", "--out")
-    options = Options(home=home, tenants=tenants, port=0, voice=voice)
+    options = Options(home=home, tenants=tenants, port=0, voice=voice, open_loopback=True)
     stage = _Stage(options, out, lines, keep=keep)
     raise typer.Exit(run_interruptible(stage.run))
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import random
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 
 from runtime.clock import SystemClock
-from trunkline.commands.options import HOME, Home, writable_folder_of
+from trunkline.admittance import Admit, admittance
+from trunkline.commands import load_options as on
+from trunkline.commands.options import HOME, ApiKey, Home, RestUrl, writable_folder_of
 from trunkline.errors import BadOption, NotRunning
 from trunkline.interrupts import run_interruptible
 from trunkline.load.page import page
 from trunkline.load.plan import (
-    LONGEST_S,
-    MOST_CALLS,
     Arrival,
     LoadPlan,
     parse_number,
@@ -34,60 +35,43 @@ _SYNTHETIC_NUMBER: Final = "+15550199"
 _SPARE_FILES: Final = 100
 
 
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where calls go. `home` is the platform's, where it is one of this machine; `pids` are watched."""
+
+    urls: tuple[str, ...]
+    pids: dict[str, int]
+    home: Path | None = None
+
+
 def load(
-    files: Annotated[
-        list[Path] | None, typer.Argument(help="WAV files to say, in turn; else the pattern.")
-    ] = None,
+    files: on.Files = None,
     *,
-    calls: Annotated[int, typer.Option("--calls", min=1, max=MOST_CALLS, help="How many calls in all.")] = 10,
-    to: Annotated[
-        list[str] | None,
-        typer.Option("--to", help="A number to call; several with weights: +15550199=3. Default: synthetic."),
-    ] = None,
-    arrival: Annotated[
-        Arrival, typer.Option("--arrival", help="All at once, evenly, or ever faster.")
-    ] = Arrival.CONSTANT,
-    over: Annotated[
-        float, typer.Option("--over", min=0, max=LONGEST_S, help="Seconds within which calls arrive.")
-    ] = 5.0,
-    talk: Annotated[
-        float, typer.Option("--talk", min=1, max=LONGEST_S, help="Seconds that each caller talks.")
-    ] = 40.0,
-    pattern: Annotated[
-        str, typer.Option("--pattern", help="Seconds of noise and silence, repeated.")
-    ] = FIXED_PATTERN,
-    pause: Annotated[
-        float, typer.Option("--pause", min=0.1, max=60, help="Seconds of silence after each WAV file.")
-    ] = 4.0,
-    together: Annotated[
-        bool, typer.Option("--together", help="Nobody talks before all calls are up.")
-    ] = False,
-    at_once: Annotated[
-        bool, typer.Option("--at-once", help="Talk into the greeting instead of waiting for its end.")
-    ] = False,
-    require: Annotated[
-        list[str] | None,
-        typer.Option("--require", help="What must be reached, such as p95<=650; exit status 1 if it is not."),
-    ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", help="The report; a page of the same name lies beside it.")
-    ] = Path("out/load.json"),
-    url: Annotated[
-        str, typer.Option("--url", help="A gateway's media stream; default: the platform of this home.")
-    ] = "",
-    allow_remote: Annotated[
-        bool, typer.Option("--allow-remote", help="Load a gateway on another machine.")
-    ] = False,
+    calls: on.Calls = 10,
+    to: on.To = None,
+    arrival: on.Curve = Arrival.CONSTANT,
+    over: on.Over = 5.0,
+    talk: on.Talk = 40.0,
+    pattern: on.Pattern = FIXED_PATTERN,
+    pause: on.Pause = 4.0,
+    together: on.Together = False,
+    at_once: on.AtOnce = False,
+    require: on.Require = None,
+    out: on.Out = Path("out/load.json"),
+    url: on.Url = None,
+    allow_remote: on.AllowRemote = False,
+    api_key: ApiKey = "",
+    rest_url: RestUrl = "",
     home: Home = HOME,
 ) -> None:
     """Place synthetic calls, watch the platform, and write one report as JSON and as a page."""
     thresholds = [parse_threshold(text) for text in require or []]
-    media_url, pids = _where(home, url)
-    if not allow_remote:
-        require_loopback(media_url)
+    target = _target(home, tuple(url or ()), allow_remote=allow_remote)
+    admit = admittance(api_key=api_key, rest_url=rest_url, home=target.home, clock=SystemClock())
     _require_files(calls)
     plan = LoadPlan(
-        url=media_url,
+        url=target.urls[0],
+        others=target.urls[1:],
         numbers=tuple(parse_number(text) for text in to or [_SYNTHETIC_NUMBER]),
         calls=calls,
         arrival=arrival,
@@ -98,21 +82,29 @@ def load(
         greeting=not at_once,
     )
     writable_folder_of(out, "--out")
-    raise typer.Exit(run_interruptible(lambda _: _run(plan, pids, thresholds, out)))
+    raise typer.Exit(run_interruptible(lambda _: _run(plan, target.pids, admit, thresholds, out)))
 
 
-def _where(home: Path, url: str) -> tuple[str, dict[str, int]]:
-    """The media stream, and the processes behind it where it is the one of the platform in `home`."""
+def _target(home: Path, urls: tuple[str, ...], *, allow_remote: bool) -> _Target:
+    """The media streams, and the processes behind them where they are those of the platform in `home`."""
+    target = _found(home, urls)
+    for url in () if allow_remote else target.urls:
+        require_loopback(url)
+    return target
+
+
+def _found(home: Path, urls: tuple[str, ...]) -> _Target:
     own = {CALLERS: os.getpid()}
     try:
         state = read_state(home)
     except NotRunning:
-        if not url:
+        if not urls:
             raise
-        return url, own
-    if url not in ("", state.media_url):
-        return url, own
-    return state.media_url, {**{one.name: one.pid for one in state.processes}, **own}
+        return _Target(urls, own)
+    gateways = state.media_urls or (state.media_url,)
+    if not set(urls) <= set(gateways):
+        return _Target(urls, own)
+    return _Target(urls or gateways, {**{one.name: one.pid for one in state.processes}, **own}, home)
 
 
 def _script(files: list[Path], pattern: str, pause_s: float) -> Script:
@@ -133,13 +125,14 @@ def _require_files(calls: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-async def _run(plan: LoadPlan, pids: dict[str, int], thresholds: list[Threshold], out: Path) -> int:
+async def _run(
+    plan: LoadPlan, pids: dict[str, int], admit: Admit, thresholds: list[Threshold], out: Path
+) -> int:
     console = plain_console()
-    console.print(
-        f"{plan.calls} calls to {plan.url}: {plan.script.name}, {plan.talk_s:g} s each", soft_wrap=True
-    )
+    urls = " ".join((plan.url, *plan.others))
+    console.print(f"{plan.calls} calls to {urls}: {plan.script.name}, {plan.talk_s:g} s each", soft_wrap=True)
     with LoadView(console) as view:
-        run = LoadRun(plan, SystemClock(), random.Random(), pids=pids, progress=view.add)
+        run = LoadRun(plan, SystemClock(), random.Random(), pids=pids, admit=admit, progress=view.add)
         report = await run.run()
     leave(report, thresholds, out)
     show_report(console, report)

@@ -32,8 +32,33 @@ Nats = Annotated[
         "--nats", help="The platform's bus; default: the platform of this home.", envvar="TRUNKLINE_NATS_URL"
     ),
 ]
+Token = Annotated[
+    str,
+    typer.Option("--token", envvar="TRUNKLINE_MEDIA_TOKEN", help="The media token that lets the call in."),
+]
+ApiKey = Annotated[
+    str,
+    typer.Option(
+        "--api-key", envvar="TRUNKLINE_API_KEY", help="Get media tokens at --rest-url with this key."
+    ),
+]
+RestUrl = Annotated[
+    str,
+    typer.Option("--rest-url", envvar="TRUNKLINE_REST_URL", help="REST, such as http://127.0.0.1:8081."),
+]
+Reattach = Annotated[
+    bool,
+    typer.Option("--reattach/--no-reattach", help="Come again when the gateway is lost; the call goes on."),
+]
 Spread = Annotated[
     bool, typer.Option("--spread", help="A process of its own for router, session and llm, too.")
+]
+Workers = Annotated[
+    str,
+    typer.Option(
+        "--workers",
+        help="Several processes of a service, such as stt=2,llm=2,gateway=2; they are named stt-1, stt-2, …",
+    ),
 ]
 LocalLlm = Annotated[
     bool,

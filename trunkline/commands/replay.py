@@ -15,8 +15,9 @@ from rich.console import Console
 
 from contracts.identities import number_key
 from runtime.clock import SystemClock
+from trunkline.admittance import admittance
 from trunkline.bus_client import open_bus
-from trunkline.commands.options import HOME, Home, Nats, writable_folder_of
+from trunkline.commands.options import HOME, ApiKey, Home, Nats, RestUrl, writable_folder_of
 from trunkline.errors import BadOption
 from trunkline.interrupts import run_interruptible
 from trunkline.inventory import installed_versions
@@ -78,6 +79,8 @@ def replay(
         bool, typer.Option("--recover", help="Use what is whole in a recording without its end.")
     ] = False,
     out: Annotated[Path, typer.Option("--out", help="Where to leave the report.")] = Path("out/replay.json"),
+    api_key: ApiKey = "",
+    rest_url: RestUrl = "",
     nats: Nats = "",
     home: Home = HOME,
 ) -> None:
@@ -89,7 +92,9 @@ def replay(
     planned = plan_calls(recorded, calls or len(recorded), speed, spread)
     url, nats_url = _where(home, against, nats)
     thresholds = Thresholds(min_match, max_failed, max_p95 or None)
-    target = Target(url, f"+{number_key(to)}" if to else "")
+    own = None if against else home
+    admit = admittance(api_key=api_key, rest_url=rest_url, home=own, clock=SystemClock())
+    target = Target(url, f"+{number_key(to)}" if to else "", admit)
     out = writable_folder_of(out, "--out")
     plan = _Plan(file, planned, left_out, speed, target, nats_url, thresholds, out)
     raise typer.Exit(run_interruptible(lambda _: _run(plan)))

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from trunkline.commands.options import HOME, Home, LocalLlm, Spread, Tenants, VoiceEngine
+from trunkline.commands.options import HOME, Home, LocalLlm, Spread, Tenants, VoiceEngine, Workers
 from trunkline.interrupts import INTERRUPTED, Interrupts, run_interruptible
 from trunkline.local_platform import TENANTS, LocalPlatform, Options
 from trunkline.view import plain_console, process_line
+from trunkline.workers import parse_workers
 
 
 def up(
@@ -24,15 +25,29 @@ def up(
             envvar="TRUNKLINE_GATEWAY_PORT",
             min=0,
             max=65_535,
-            help="Where calls come in; 0: any free one.",
+            help="Where calls come in, several gateways from there on; 0: any free one.",
         ),
     ] = 8080,
     nats_port: Annotated[
         int, typer.Option("--nats-port", min=0, max=65_535, help="Where the bus listens; 0: any free one.")
     ] = 0,
+    rest: Annotated[
+        bool, typer.Option("--rest/--no-rest", help="Serve REST and the carrier's webhooks, too.")
+    ] = True,
+    rest_port: Annotated[
+        int,
+        typer.Option(
+            "--rest-port",
+            envvar="TRUNKLINE_REST_PORT",
+            min=0,
+            max=65_535,
+            help="Where REST listens; 0: any free one.",
+        ),
+    ] = 8081,
     tenants: Tenants = TENANTS,
     voice: VoiceEngine = "",
     spread: Spread = False,
+    workers: Workers = "",
     local_llm: LocalLlm = True,
 ) -> None:
     """Start the platform on this machine and keep it up until Ctrl-C."""
@@ -43,6 +58,9 @@ def up(
         nats_port=nats_port,
         voice=voice,
         spread=spread,
+        workers=parse_workers(workers),
+        rest=rest,
+        rest_port=rest_port,
         local_llm=local_llm,
     )
     status = run_interruptible(lambda interrupts: _run(options, interrupts))
@@ -59,7 +77,7 @@ async def _run(options: Options, interrupts: Interrupts) -> int:
         for fault in platform.faults:
             console.print(f"  cannot be called: {fault}", style="yellow", soft_wrap=True)
         console.print(
-            f"Ready in {time.monotonic() - started_s:.1f} s. Calls: {platform.state.media_url}  "
+            f"Ready in {time.monotonic() - started_s:.1f} s. Calls: {' '.join(platform.state.media_urls)}  "
             f"Bus: {platform.state.nats_url}  Logs: {options.home / 'logs'}  Ctrl-C stops it.",
             soft_wrap=True,
         )

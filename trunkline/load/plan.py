@@ -36,7 +36,8 @@ class Number:
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
     """One load run. `together`: nobody begins his script before all calls are up, then each at his own point
-    of it, so that the load is the same from the first second to the last.
+    of it, so that the load is the same from the first second to the last. `others` are further gateways of
+    the same platform: callers take them in turn, and come back through any of them.
     """
 
     url: str
@@ -48,11 +49,18 @@ class LoadPlan:
     talk_s: float
     together: bool = False
     greeting: bool = True
+    others: tuple[str, ...] = ()
+
+    def dial(self, index: int) -> tuple[str, tuple[str, ...]]:
+        """The gateway of one caller, and those through which it may come back."""
+        urls = (self.url, *self.others)
+        at = index % len(urls)
+        return urls[at], (*urls[at + 1 :], *urls[:at])
 
     def describe(self) -> dict[str, str | int | float | bool]:
         """For the report."""
         return {
-            "url": self.url,
+            "url": " ".join((self.url, *self.others)),
             "numbers": ", ".join(f"{one.called}={one.weight}" for one in self.numbers),
             "calls": self.calls,
             "arrival": self.arrival.value,

@@ -22,7 +22,8 @@ HEARD_OUT: Final = "hung_up"
 class Turn(BaseModel):
     """One utterance: when its last loud frame left, and what came back before the next one began.
 
-    Times are seconds since the run began; `waited_ms` is None when nothing came.
+    Times are seconds since the run began; `waited_ms` is None when nothing came, `gaps_ms` the silence within
+    what came.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,6 +31,7 @@ class Turn(BaseModel):
     said_s: float
     waited_ms: float | None
     heard_ms: float
+    gaps_ms: float = 0.0
 
 
 class CallRecord(BaseModel):
@@ -38,6 +40,7 @@ class CallRecord(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     called: str
+    carrier_call_id: str = ""
     began_s: float
     ended_s: float
     ending: str

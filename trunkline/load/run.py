@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from runtime.clock import Clock
 from runtime.tasks import TaskOwner
+from trunkline.admittance import Admit, without_token
 from trunkline.caller import Connect, Dialling, new_carrier_call_id
 from trunkline.load.plan import LoadPlan, arrivals, whom
 from trunkline.load.processes import usages
@@ -36,6 +37,7 @@ class LoadRun:
         *,
         pids: Mapping[str, int],
         connect: Connect = connect_media,
+        admit: Admit = without_token,
         progress: Progress = lambda _: None,
     ) -> None:
         self._plan = plan
@@ -43,6 +45,7 @@ class LoadRun:
         self._rng = rng
         self._pids = pids
         self._connect = connect
+        self._admit = admit
         self._progress = progress
         self._zero_s = clock.monotonic_s()
         self._gate = Gate(plan.calls, clock)
@@ -88,8 +91,9 @@ class LoadRun:
             offset_s = index * self._plan.script.period_s / self._plan.calls + phase * FRAME_S
             return await self._gate.wait() + offset_s
 
+        url, others = self._plan.dial(index)
         talker = Talker(
-            Dialling(self._plan.url, called, f"+1555{index:07d}", new_carrier_call_id(self._rng)),
+            Dialling(url, called, f"+1555{index:07d}", new_carrier_call_id(self._rng), others=others),
             self._plan.script,
             self._plan.talk_s,
             self._clock,
@@ -97,6 +101,7 @@ class LoadRun:
             connect_in_phase(self._clock, phase, self._connect),
             may_begin,
             self._plan.greeting,
+            self._admit,
         )
         self._talkers.append(talker)
         record = await talker.talk()

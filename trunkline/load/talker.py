@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Final
 
 from runtime.clock import Clock
+from trunkline.admittance import Admit, without_token
 from trunkline.caller import Caller, Connect, Dialling, Said, Wire
 from trunkline.errors import CallFailed, CallRefused
 from trunkline.load.report import HEARD_OUT, CallRecord, Turn
@@ -50,13 +51,14 @@ class Talker:
     connect: Connect
     may_begin: Callable[[], Awaitable[float]]
     greeting: bool = True
+    admit: Admit = without_token
     up: bool = False
     spurts: int = 0
 
     async def talk(self) -> CallRecord:
         """Hold the call; what breaks it is in the record."""
         began_s = self.clock.monotonic_s() - self.zero_s
-        caller = Caller(self.dialling, self.clock, connect=self.connect, keep_audio=False)
+        caller = Caller(self.dialling, self.clock, connect=self.connect, keep_audio=False, admit=self.admit)
         try:
             async with caller:
                 self.up = True
@@ -91,6 +93,7 @@ class Talker:
         call_zero_s = caller.now / -LINE_RATE_HZ + self.clock.monotonic_s() - self.zero_s
         return CallRecord(
             called=self.dialling.called,
+            carrier_call_id=self.dialling.carrier_call_id,
             began_s=round(began_s, 3),
             ended_s=round(self.clock.monotonic_s() - self.zero_s, 3),
             ending=ending,
@@ -116,6 +119,7 @@ def _turn(caller: Caller, said: Said, after: Said | None, call_zero_s: float) ->
         said_s=round(call_zero_s + said.left / LINE_RATE_HZ, 3),
         waited_ms=round((spurts[0].arrived - said.left) / _PER_MS, 2) if spurts else None,
         heard_ms=round(sum(max(0, one.heard_until - one.arrived) for one in spurts) / _PER_MS, 1),
+        gaps_ms=round(sum(max(0, b.arrived - a.heard_until) for a, b in pairwise(spurts)) / _PER_MS, 1),
     )
 
 

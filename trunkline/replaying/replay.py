@@ -9,6 +9,7 @@ from typing import Final
 
 from runtime.clock import Clock
 from runtime.tasks import TaskOwner
+from trunkline.admittance import Admit, without_token
 from trunkline.caller import Caller, Dialling, new_carrier_call_id
 from trunkline.recording.conversation import conversation_of
 from trunkline.replaying.legs import Fate, replay_leg
@@ -21,10 +22,11 @@ _RECORDED_WITHIN_S: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to call; with `called` that number, otherwise the one that was called then."""
+    """Where to call, and what lets the calls in; with `called` that number, otherwise the one called then."""
 
     url: str
     called: str = ""
+    admit: Admit = without_token
 
 
 class Replay:
@@ -62,6 +64,7 @@ class Replay:
             Dialling(self._target.url, called, recorded.caller, carrier_call_id),
             self._clock,
             keep_audio=False,
+            admit=self._target.admit,
         )
         self._observer.expect(carrier_call_id)
         self.under_way += 1

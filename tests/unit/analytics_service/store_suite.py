@@ -141,6 +141,12 @@ class ReportStoreSuite:
         shown = store.query("SHOW TABLES", 2)
         assert (len(shown.rows), shown.truncated) == (2, True)
 
+    def test_a_value_is_bound_and_never_read_as_part_of_the_statement(self, store: ReportStore) -> None:
+        for value in ("x' OR 1 = 1 --", "\\'; DROP TABLE event_log", "{b:String}", "line\nbreak", ""):
+            sql = "SELECT {a:String} AS x WHERE {a:String} = {b:String}"
+            assert as_dicts(store.query(sql, 1, {"a": value, "b": value})) == [{"x": value}]
+            assert store.query(sql, 1, {"a": value, "b": "other"}).rows == ()
+
     def test_columns_are_named_where_there_are_no_rows(self, store: ReportStore) -> None:
         assert store.query("SELECT tenant, call FROM calls WHERE 0", 1).columns == ("tenant", "call")
         assert store.query("WITH a AS (SELECT 1 AS x) SELECT x FROM a WHERE x = 2", 1).columns == ("x",)

@@ -5,6 +5,8 @@ the bus on the other: a session that answers as told, an stt that keeps frames, 
 from __future__ import annotations
 
 import asyncio
+import base64
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -43,6 +45,8 @@ from contracts.messages import (
 )
 from contracts.telemetry import FRAMES_DROPPED, LEGS_REFUSED
 from gateway_service.app import GatewayApp, build
+from gateway_service.keyring import Keyring
+from gateway_service.media_tokens import MediaClaims, issue
 from gateway_service.settings import Settings
 from runtime.process import Context
 from runtime.settings import ProcessSettings
@@ -56,6 +60,13 @@ STREAM = "MZ18ad3ab5a668481ce02b83e7395059f0"
 NUMBERS = {"to": "+15550100", "from": "+15550142"}
 MULAW = {"encoding": "audio/x-mulaw", "sampleRate": "8000", "channels": "1"}
 SOUND = bytes(range(160))
+KEYRING = Keyring.parse(f"test:{base64.b64encode(bytes(32)).decode()}")
+OPEN: dict[str, Any] = {
+    "gateway_port": 0,
+    "gateway_open_loopback": True,
+    "gateway_token_keyring": f"test:{base64.b64encode(bytes(32)).decode()}",
+}
+"""The settings of a gateway that takes callers of this machine without a token."""
 
 
 def accepted(epoch: int = 1, **changes: Any) -> OpenCallReply:
@@ -67,6 +78,13 @@ def accepted(epoch: int = 1, **changes: Any) -> OpenCallReply:
         number="+15550100",
         **{"workers": workers, "assistant": RECEPTION, **changes},
     )
+
+
+def token(call: str, *, age_s: int = 0, **changes: Any) -> str:
+    """A media token of the stand's keyring, which holds for a minute and was made `age_s` ago."""
+    now_s = int(time.time()) - age_s
+    claims = {"call": call, **NUMBERS, "tenant": TENANT, "iat": now_s, "exp": now_s + 60, **changes}
+    return issue(KEYRING, MediaClaims.model_validate(claims))
 
 
 def start(**changes: Any) -> dict[str, Any]:
@@ -104,9 +122,11 @@ class Caller:
 
     @classmethod
     @asynccontextmanager
-    async def at(cls, url: str, *, echo_marks: bool = True) -> AsyncIterator[Self]:
+    async def at(
+        cls, url: str, *, echo_marks: bool = True, headers: dict[str, str] | None = None
+    ) -> AsyncIterator[Self]:
         """Connect, and leave at the end."""
-        async with connect(url, compression=None, max_size=None) as socket:
+        async with connect(url, compression=None, max_size=None, additional_headers=headers) as socket:
             caller = cls(socket, echo_marks=echo_marks)
             yield caller
         await caller._reader
@@ -115,10 +135,10 @@ class Caller:
         """One JSON message."""
         await self.socket.send(orjson.dumps(message), text=True)
 
-    async def begin(self) -> None:
-        """Connected and start."""
+    async def begin(self, **parameters: str) -> None:
+        """Connected and start, with these parameters in place of the numbers."""
         await self.say({"event": "connected", "protocol": "Call", "version": "1.0.0"})
-        await self.say(start())
+        await self.say(start(customParameters=parameters or NUMBERS))
 
     async def closed(self) -> tuple[int | None, str]:
         """Wait for the close; its code and reason."""
@@ -189,10 +209,10 @@ class Stand:
         """Frames dropped, by reason."""
         return dict(self.gateway.metrics.counter(FRAMES_DROPPED).counts)
 
-    async def call(self, caller: Caller) -> CallRef:
+    async def call(self, caller: Caller, **parameters: str) -> CallRef:
         """Begin a call on this caller's socket and wait until it has started."""
         known = len(self.events)
-        await caller.begin()
+        await caller.begin(**parameters)
         await eventually(
             lambda: any(e.body.__class__.__name__ == "CallStarted" for e in self.events[known:]), "start"
         )
@@ -239,7 +259,7 @@ class Stand:
 @asynccontextmanager
 async def gateway_stand(nats_url: str, *, session: bool = True, **changes: Any) -> AsyncIterator[Stand]:
     """A started gateway on a free port."""
-    settings = Settings(nats_url=nats_url, **{"gateway_port": 0, **changes})
+    settings = Settings(nats_url=nats_url, **{**OPEN, **changes})
     failures: list[BaseException] = []
     async with (
         service_context(ProcessSettings(nats_url=nats_url), "others") as others,

@@ -7,12 +7,13 @@ import sys
 import pytest
 
 from contracts.errors import ErrorCode
-from contracts.messages import EndReason
+from contracts.messages import EndReason, Outcome, PlayoutEnded
 from gateway_service.app import SERVICE, build
 from gateway_service.settings import Settings
 from runtime.errors import PortInUse
 from tests.support.context import service_context
 from tests.support.waiting import eventually
+from tests.unit.gateway_service.agent_audio import reply_end, sentence
 from tests.unit.gateway_service.stand import Caller, gateway_stand
 
 
@@ -50,19 +51,38 @@ async def test_the_process_exits_with_1_and_one_line_when_the_port_is_in_use(nat
     assert "Traceback" not in stderr.decode()
 
 
-async def test_a_draining_gateway_refuses_newcomers_and_waits_for_its_calls(nats_url):
+async def test_a_draining_gateway_refuses_newcomers_and_lets_the_agent_finish(nats_url):
     async with gateway_stand(nats_url) as stand, Caller.at(stand.app.url) as caller:
         ref = await stand.call(caller)
+        await stand.speak(ref, sentence(1, 0, 1000))
+        await eventually(lambda: caller.sound, "the agent speaks")
         draining = asyncio.create_task(stand.app.drain())
         await eventually(lambda: stand.beats and stand.beats[-1].draining, "a heartbeat that says so")
         async with Caller.at(stand.app.url) as newcomer:
             code, reason = await newcomer.closed()
             assert code == 1012
             assert "draining" in reason
-        assert not draining.done()
-        await stand.hang_up(ref)
+        assert caller.code is None
+        await stand.speak(ref, [reply_end(1)])
         await asyncio.wait_for(draining, 5)
-        assert caller.code == 1000
+        assert await caller.closed() == (1012, "drained")
+        assert len(caller.sound) == 50
+        assert (await stand.ended(PlayoutEnded)).outcome is Outcome.DONE
+        assert (await stand.ended()).reason is EndReason.DRAINED
+
+
+async def test_a_draining_gateway_does_not_wait_for_ever_and_leaves_the_reply_to_the_next(nats_url):
+    async with (
+        gateway_stand(nats_url, gateway_drain_patience_s=0.1) as stand,
+        Caller.at(stand.app.url) as caller,
+    ):
+        ref = await stand.call(caller)
+        await stand.speak(ref, sentence(1, 0, 5000))
+        await eventually(lambda: caller.sound, "the agent speaks")
+        await asyncio.wait_for(stand.app.drain(), 5)
+        assert await caller.closed() == (1012, "drained")
+        assert (await stand.ended()).reason is EndReason.DRAINED
+        assert not stand.bodies(PlayoutEnded)
 
 
 async def test_a_gateway_that_stops_tells_its_callers_and_the_bus(nats_url):

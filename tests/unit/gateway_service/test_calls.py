@@ -9,7 +9,9 @@ from contracts.examples.practice import CALL, RECEPTION
 from contracts.frames import Codec, Frame
 from contracts.identities import uuid7
 from contracts.messages import (
+    CallDetached,
     CallEnded,
+    CallReassigned,
     CallStarted,
     DtmfReceived,
     EndReason,
@@ -21,14 +23,16 @@ from contracts.messages import (
     Outcome,
     PlayoutEnded,
     PlayoutStarted,
+    Replaced,
     ReplyCompleted,
     Role,
     SpeechStarted,
+    TakeOver,
     TurnEnded,
 )
 from gateway_service.call_states import State
 from gateway_service.calls import Call
-from gateway_service.errors import BadMessage, OutOfOrder
+from gateway_service.errors import BadMessage, OutOfOrder, StaleTakeOver
 from gateway_service.playout import Pace
 from gateway_service.ports import DigitPressed, HungUp, LegStarted, MarkPlayed
 from tests.unit.gateway_service.agent_audio import FRAME_US, frame, payload, sentence, whole_reply
@@ -109,8 +113,8 @@ class Stand:
     def play(self, frames):
         return [body for one in frames for body in self.call.play(one, self.now_us)]
 
-    def event(self, body, epoch=3):
-        event = Event(
+    def as_event(self, body, epoch):
+        return Event(
             id=uuid7(START_US, Random(1)),
             v=1,
             at_us=self.now_us,
@@ -119,7 +123,11 @@ class Stand:
             epoch=epoch,
             body=body,
         )
-        return self.call.on_event(event, self.now_us)
+
+    def event(self, body, epoch=3):
+        """As the handlers do: what is not believed is not shown to it."""
+        event = self.as_event(body, epoch)
+        return self.call.on_event(event, self.now_us) if self.call.believes(event) else []
 
 
 def speech(turn):
@@ -463,3 +471,164 @@ def test_after_the_end_nothing_is_heard_played_or_told(talking):
     assert talking.tick(5) == []
     assert not talking.leg.sent
     assert set(talking.meter.why) == {"call_over"}
+
+
+# -- processes come and go ---------------------------------------------------------------------------
+
+
+def take_over(role, epoch=2, after_us=0):
+    return TakeOver(role=role, process=f"{role}-2", epoch=epoch, after_us=after_us)
+
+
+def reassigned(role, epoch, process="other-2"):
+    return CallReassigned(role=role, process=process, epoch=epoch, before="other-1", why=Replaced.LOST)
+
+
+def said_by_the_caller(stand, count):
+    frames = []
+    for number in range(count):
+        stand.now_us += FRAME_US
+        frames.append(stand.call.hear(payload(number), stand.now_us))
+    return frames
+
+
+def sent_again(stand):
+    return list(iter(stand.call.resend, None))
+
+
+def test_a_new_stt_worker_hears_again_what_came_after_then_what_came_meanwhile_then_the_rest(talking):
+    before = said_by_the_caller(talking, 6)
+    answer = talking.call.take_over(take_over(Role.STT, after_us=before[1].at_us), talking.now_us)
+    assert answer.frames == 4
+    assert talking.call.resend() == before[2]
+    assert said_by_the_caller(talking, 2) == [None, None]
+    again = sent_again(talking)
+    assert [frame.sequence for frame in again] == [4, 5, 6, 7, 8]
+    assert again[:3] == before[3:]
+    (live,) = said_by_the_caller(talking, 1)
+    assert live.sequence == 9
+    assert sent_again(talking) == []
+
+
+def test_a_take_over_said_again_changes_nothing(talking):
+    said_by_the_caller(talking, 3)
+    command = take_over(Role.STT)
+    answer = talking.call.take_over(command, talking.now_us)
+    assert len(sent_again(talking)) == 3
+    said_by_the_caller(talking, 2)
+    assert talking.call.take_over(command, talking.now_us) == answer
+    assert sent_again(talking) == []
+    talking.call.take_over(take_over(Role.STT, epoch=3), talking.now_us)
+    assert len(sent_again(talking)) == 5
+
+
+def test_who_was_replaced_itself_takes_nothing_over(talking):
+    talking.call.take_over(take_over(Role.STT, epoch=3), talking.now_us)
+    with pytest.raises(StaleTakeOver, match=r"stt-2 takes over stt in epoch 2 .* since 3 \(let go"):
+        talking.call.take_over(take_over(Role.STT), talking.now_us)
+    talking.call.take_over(take_over(Role.TTS), talking.now_us)
+
+
+def test_a_new_tts_worker_learns_what_is_held_and_the_sentence_goes_on_without_a_gap(talking):
+    talking.play(sentence(1, 0, 200))
+    half = list(sentence(1, 1, 400))
+    talking.play(half[:10])
+    talking.event(reassigned(Role.TTS, 2), epoch=0)
+    talking.play(half[10:])  # too late
+    assert talking.meter.why == ["stale_epoch"] * 10
+    answer = talking.call.take_over(take_over(Role.TTS), talking.now_us)
+    assert (answer.reply, answer.sentences, answer.frames) == (1, 1, 0)
+    talking.tick(40)  # it is made anew meanwhile, and the caller hears nothing
+    talking.play(sentence(1, 1, 400, epoch=2))
+    talking.event(completed(1, sentences=2), epoch=1)
+    told = talking.tick(40)
+    assert [sound for sound, _ in talking.leg.sent if sound] == [payload(n) for n in [*range(10), *range(20)]]
+    assert [(body.outcome, body.heard_sentences) for body in told] == [(Outcome.DONE, 2)]
+
+
+def test_waiting_for_a_new_tts_worker_begins_anew(talking):
+    talking.play(list(sentence(1, 0, 400))[:5])
+    talking.event(completed(1), epoch=1)
+    assert talking.tick(4 * 50)[-1:] == []
+    talking.event(reassigned(Role.TTS, 2), epoch=0)
+    assert talking.tick(4 * 50) == []
+    assert [body.outcome for body in talking.tick(2 * 50)] == [Outcome.FAILED]
+
+
+def test_a_completion_that_is_said_again_is_one(talking):
+    talking.event(completed(1, sentences=1), epoch=1)
+    talking.event(completed(1, sentences=5), epoch=1)
+    talking.play(sentence(1, 0, 100))
+    assert [body.outcome for body in talking.tick(20) if isinstance(body, PlayoutEnded)] == [Outcome.DONE]
+
+
+@pytest.mark.parametrize(
+    ("role", "stale"), [(Role.STT, [True, False]), (Role.LLM, [False, True]), (Role.TTS, [False, False])]
+)
+def test_an_older_epoch_is_stale_for_the_role_that_was_replaced_alone(talking, role, stale):
+    talking.call.believes(talking.as_event(reassigned(role, 2), epoch=0))
+    events = [talking.as_event(body, epoch=1) for body in (speech(1), completed(1))]
+    assert [not talking.call.believes(event) for event in events] == stale
+    assert talking.call.believes(talking.as_event(speech(1), epoch=2))
+
+
+def test_the_border_of_a_call_that_goes_on_is_what_the_session_says(stand):
+    assert stand.talk(epoch=4, resumed=True, since={Role.TTS: 2, Role.GATEWAY: 4}) == []
+    stand.play(sentence(1, 0, 100, epoch=1))
+    assert stand.meter.why == ["stale_epoch"] * 5
+    stand.play(sentence(1, 0, 100, epoch=2))
+    assert len(stand.leg.sent) == 3
+    assert stand.call.believes(stand.as_event(speech(1), epoch=1))
+
+
+@pytest.mark.parametrize(
+    ("body", "lets_go"),
+    [
+        (reassigned(Role.GATEWAY, 2, "gateway-2"), True),
+        (reassigned(Role.GATEWAY, 2, "gateway-1"), True),
+        (reassigned(Role.GATEWAY, 1, "gateway-1"), False),
+        (CallDetached(gateway="gateway-1", wait_s=15), True),
+        (CallDetached(gateway="gateway-2", wait_s=15), False),
+    ],
+)
+def test_a_leg_whose_call_is_elsewhere_is_let_go_of_without_a_word(talking, body, lets_go):
+    talking.play(sentence(1, 0, 400))
+    talking.now_us += 1
+    assert talking.event(body, epoch=0) == []
+    assert talking.leg.closed == ([(1012, "the call is elsewhere")] if lets_go else [])
+    assert talking.call.over is lets_go
+
+
+def test_an_older_detachment_is_not_that_of_this_leg(talking):
+    assert talking.event(CallDetached(gateway="gateway-1", wait_s=15), epoch=0) == []
+    assert not talking.call.over
+
+
+def test_a_leg_is_engaged_from_the_callers_word_to_the_end_of_the_answer(talking):
+    assert not talking.call.engaged
+    talking.event(speech(1), epoch=1)
+    assert talking.call.engaged
+    talking.event(TurnEnded.model_construct(turn=1), epoch=1)
+    talking.play(whole_reply(1, 200))
+    assert talking.call.engaged
+    talking.tick(20)
+    for _, mark in talking.leg.sent:
+        if mark:
+            talking.call.on_signal(MarkPlayed(mark), talking.now_us)
+    talking.tick(200)
+    assert not talking.call.engaged
+
+
+def test_a_drained_leg_says_that_it_ended_and_leaves_its_reply_unended(talking):
+    talking.play(sentence(1, 0, 400))
+    (ended,) = talking.call.drain(talking.now_us)
+    assert (ended.reason, ended.frames_out) == (EndReason.DRAINED, 3)
+    assert talking.leg.closed == [(1012, "drained")]
+    assert talking.call.drain(talking.now_us) == []
+    assert talking.call.gone(EndReason.CALLER_HUNG_UP, "", talking.now_us) == []
+
+
+def test_a_leg_that_was_not_answered_yet_is_drained_too(stand):
+    stand.call.begin(STARTED)
+    assert stand.call.drain(START_US) == []
+    assert stand.leg.closed == [(1012, "drained")]

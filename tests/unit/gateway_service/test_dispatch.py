@@ -1,5 +1,7 @@
 """From callbacks to the bus: in order, and no more waits than may."""
 
+import asyncio
+
 import pytest
 from nats.aio.client import Client
 
@@ -75,3 +77,27 @@ async def test_frames_that_nats_does_not_take_are_counted(context, monkeypatch):
         dispatch.frame(SUBJECT, frame(0))
         await dispatch.flush()
     assert dropped == ["bus_refused"]
+
+
+async def test_frames_wait_for_one_another_and_an_event_takes_them_along(context, monkeypatch):
+    """A loop whose timers never ring: what goes out does so because of the event."""
+    heard, frames = [], []
+
+    async def hear(event):
+        heard.append(event.body)
+
+    await context.bus.on_frames("stt-1", lambda _, frame: frames.append(frame.sequence))
+    await context.bus.on_every_call(hear, DTMF_RECEIVED)
+    await context.bus.flush()
+    dispatch = Dispatch(context.bus, 100, dropped=pytest.fail)
+    context.tasks.spawn(dispatch.run(), "dispatch")
+    rings = []
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.get_running_loop(), "call_later", lambda _, ring: rings.append(ring))
+        for number in range(3):
+            dispatch.frame(SUBJECT, frame(0, number=number))
+    assert len(rings) == 1
+    await context.bus.flush()
+    assert frames == []
+    dispatch.event(Saying(CALL, DtmfReceived(digit_pii="1"), None, None))
+    await eventually(lambda: heard and len(frames) == 3, "all of it")

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from contracts.channels import AGENT_AUDIO
+from contracts.channels import AGENT_AUDIO, SESSION_CALLS
 from contracts.errors import ErrorCode
 from contracts.examples.practice import RECEPTION
 from contracts.identities import CallRef, uuid7
@@ -16,6 +16,9 @@ from contracts.messages import (
     DtmfReceived,
     EndReason,
     LegEnded,
+    ListLiveCalls,
+    LiveCall,
+    LiveCalls,
     Next,
     OpenCallReply,
     Outcome,
@@ -27,6 +30,7 @@ from contracts.messages import (
     WireError,
 )
 from contracts.telemetry import STALE_EPOCH
+from gateway_service.history import History
 from runtime.errors import RequestTimeout
 from tests.support.waiting import eventually
 from tests.unit.gateway_service.agent_audio import payload, sentence, whole_reply
@@ -40,6 +44,7 @@ from tests.unit.gateway_service.stand import (
     gateway_stand,
     media,
     start,
+    token,
 )
 
 
@@ -314,12 +319,24 @@ async def test_what_the_session_refuses_is_closed_with_its_reason(stand, status,
 
 
 async def test_without_a_session_nobody_is_answered(nats_url):
-    async with gateway_stand(nats_url, session=False) as stand, Caller.at(stand.app.url) as caller:
+    async with (
+        gateway_stand(nats_url, session=False, gateway_open_patience_s=0.5) as stand,
+        Caller.at(stand.app.url) as caller,
+    ):
         await caller.begin()
         code, reason = await caller.closed()
         assert code == 4503
         assert "is session_service running?" in reason
         assert stand.refused() == {(ErrorCode.TIMEOUT,): 1}
+
+
+async def test_a_session_that_takes_over_a_little_later_answers(nats_url):
+    async with gateway_stand(nats_url, session=False) as stand, Caller.at(stand.app.url) as caller:
+        await caller.begin()
+        await asyncio.sleep(0.3)  # nobody listens: each try fails at once
+        await stand.open_session()
+        await eventually(lambda: stand.asked, "it is asked again")
+        assert len({request.call for request in stand.asked}) == 1
 
 
 async def test_a_question_that_was_lost_is_asked_again(nats_url):
@@ -483,3 +500,226 @@ async def test_heartbeats_name_the_callers_who_are_quiet(nats_url):
             assert beat.quiet_ms[quiet_ref.call] >= 200
             assert (beat.role, beat.calls, beat.capacity, beat.draining) == (Role.GATEWAY, 2, 300, False)
         await eventually(lambda: stand.beats[-1].calls == 0, "both gone")
+
+
+CALL = "01997d1e-0000-7000-8000-000000000001"
+
+
+@pytest.fixture
+async def shut(nats_url):
+    """A gateway that takes nobody without a token."""
+    async with gateway_stand(nats_url, gateway_open_loopback=False, gateway_token_returns_s=60) as stand:
+        yield stand
+
+
+async def test_the_token_says_which_call_it_is_and_who_calls_whom(shut):
+    async with Caller.at(shut.app.url) as caller:
+        ref = await shut.call(caller, token=token(CALL))
+        assert ref.call == CALL
+        (asked,) = shut.asked
+        assert (asked.call, asked.called, asked.caller) == (CALL, NUMBERS["to"], NUMBERS["from"])
+        assert asked.attach
+        await shut.speak(ref, sentence(1, 0, 60))
+        await eventually(lambda: len(caller.sound) == 3, "the agent's audio")
+
+
+@pytest.mark.parametrize("by", ["header", "query"])
+async def test_the_token_may_come_with_the_handshake(shut, by):
+    shown = token(CALL)
+    url = shut.app.url if by == "header" else f"{shut.app.url}?token={shown}"
+    headers = {"Authorization": f"Bearer {shown}"} if by == "header" else None
+    async with Caller.at(url, headers=headers) as caller:
+        assert (await shut.call(caller, **NUMBERS)).call == CALL
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        (NUMBERS, "no media token came with the start"),
+        ({"token": "e.y.J"}, "the media token is not valid"),
+        ({"token": token(CALL, age_s=121)}, "the media token expired"),
+        (
+            {"token": token(CALL), "to": "+15550199"},
+            "customParameters.to is not the number of the media token",
+        ),
+        ({"token": token(CALL, aud="rest")[:-4]}, "the media token is not valid"),
+    ],
+)
+async def test_without_a_good_token_the_socket_is_closed_with_1008(shut, parameters, said):
+    async with Caller.at(shut.app.url) as caller:
+        await caller.begin(**parameters)
+        code, reason = await caller.closed()
+    assert code == 1008
+    assert said in reason
+    assert shut.asked == []
+    assert shut.refused() == {(ErrorCode.UNAUTHENTICATED,): 1}
+    assert len(shut.app._desk) == 0
+
+
+async def test_a_caller_behind_a_proxy_of_this_machine_is_not_of_this_machine(stand):
+    async with Caller.at(stand.app.url, headers={"X-Forwarded-For": "203.0.113.7"}) as caller:
+        await caller.begin()
+        assert (await caller.closed())[0] == 1008
+
+
+async def test_a_token_is_for_one_leg(shut):
+    async with Caller.at(shut.app.url) as first, Caller.at(shut.app.url) as second:
+        ref = await shut.call(first, token=token(CALL))
+        await second.begin(token=token(CALL))
+        code, reason = await second.closed()
+        assert code == 1008
+        assert "another leg has this call" in reason
+        await shut.speak(ref, sentence(1, 0, 40))
+        await eventually(lambda: len(first.sound) == 2, "the first leg goes on")
+        assert len(shut.asked) == 1
+    assert shut.refused() == {(ErrorCode.CONFLICT,): 1}
+
+
+async def test_what_another_gateway_holds_is_refused_by_the_session_with_1008(shut):
+    async with refusing(shut, 409, ErrorCode.CONFLICT), Caller.at(shut.app.url) as caller:
+        await caller.begin(token=token(CALL))
+        assert await caller.closed() == (1008, "not today (tomorrow)")
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+async def test_an_expired_token_is_good_for_a_call_that_goes_on(shut, goes_on):
+    held = LiveCall(
+        call=CALL,
+        tenant="bright-smile",
+        number=NUMBERS["to"],
+        caller=NUMBERS["from"],
+        carrier_call_id="CA1",
+        started_us=1,
+        gateway="gateway-lost",
+        assistant="reception",
+        language="en",
+    )
+    wanted = []
+
+    async def active(request):
+        wanted.append(request)
+        return LiveCalls(items=(held,) if goes_on else ())
+
+    await shut.others.bus.respond(SESSION_CALLS.subject(), ListLiveCalls, LiveCalls, active)
+    await shut.others.bus.flush()
+    async with Caller.at(shut.app.url) as caller:
+        if goes_on:
+            assert (await shut.call(caller, token=token(CALL, age_s=90))).call == CALL
+        else:
+            await caller.begin(token=token(CALL, age_s=90))
+            code, reason = await caller.closed()
+            assert (code, "has expired" in reason) == (1008, True)
+            assert shut.asked == []
+    assert wanted == [ListLiveCalls(tenant="bright-smile", call=CALL)]
+
+
+async def test_the_returned_leg_of_a_call_goes_on_where_the_lost_gateway_was(stand):
+    """The stream knows turn 3 and that reply 2 was heard; reply 3 is complete and the last one."""
+    ref = CallRef("bright-smile", CALL)
+    bus = stand.others.bus
+    first_us = await _lost_gateway_said(bus, ref)
+
+    async def again(request):
+        return accepted(epoch=4, call=CALL, resumed=True)
+
+    stand.answer = again
+    async with Caller.at(stand.app.url) as caller:
+        await caller.begin()
+        await eventually(
+            lambda: len(stand.app._desk) and stand.app._desk._lines.get(CALL), "the call's own id"
+        )
+        line = stand.app._desk._lines[CALL]
+        await eventually(lambda: line.call.ref == ref and line.call.speaking, "the history")
+        await caller.say(media())
+        await eventually(lambda: stand.heard, "the caller's audio")
+        assert stand.heard[0].epoch == 4
+        assert stand.heard[0].sequence >= (stand.heard[0].at_us - first_us) // 20_000
+        await bus.publish_event(ref, SpeechStarted(turn=3, started_us=1, detected_us=2))
+        await stand.speak(ref, whole_reply(2, 60, epoch=4))
+        await stand.speak(ref, whole_reply(3, 100, epoch=4))
+        assert await caller.closed() == (1000, "agent_hung_up")
+        assert len(caller.sound) == 5
+        await stand.ended()
+    ended = [body for body in stand.bodies(PlayoutEnded) if body.reply == 3]
+    assert [body.outcome for body in ended] == [Outcome.DONE]
+    assert len(stand.bodies(CallStarted)) == 1
+    assert {event.call for event in stand.events} == {CALL}
+
+
+async def _lost_gateway_said(bus, ref):
+    said = await bus.publish_event(
+        ref,
+        CallStarted(
+            called=NUMBERS["to"],
+            caller=NUMBERS["from"],
+            carrier_call_id="CA1",
+            protocol="twilio",
+            gateway="gateway-lost",
+            assistant="reception",
+            language="en",
+        ),
+    )
+    for body in (
+        PlayoutEnded(reply=2, outcome=Outcome.DONE, heard_ms=900, heard_sentences=1, ended_us=1),
+        SpeechStarted(turn=3, started_us=1, detected_us=2),
+        ReplyCompleted(
+            reply=3,
+            turn=3,
+            outcome=Outcome.DONE,
+            sentences=1,
+            engine="faq",
+            first_sentence_ms=1,
+            total_ms=2,
+            then=Next.HANG_UP,
+        ),
+    ):
+        await bus.publish_event(ref, body)
+    assert await bus.settle(5)
+    return said.at_us
+
+
+async def test_a_call_whose_reply_was_its_goodbye_is_hung_up_when_its_leg_returns(stand):
+    ref = CallRef("bright-smile", CALL)
+    await _lost_gateway_said(stand.others.bus, ref)
+    await stand.others.bus.publish_event(
+        ref, PlayoutEnded(reply=3, outcome=Outcome.DONE, heard_ms=900, heard_sentences=1, ended_us=1)
+    )
+    assert await stand.others.bus.settle(5)
+
+    async def again(_):
+        return accepted(epoch=4, call=CALL, resumed=True)
+
+    stand.answer = again
+    async with Caller.at(stand.app.url) as caller:
+        await caller.begin()
+        assert await caller.closed() == (1000, "agent_hung_up")
+    assert (await stand.ended()).reason is EndReason.AGENT_HUNG_UP
+
+
+async def test_what_is_said_while_the_call_is_being_opened_is_heard_afterwards(stand):
+    """Subscribed, but not yet accepted: an event that comes then must not fall between."""
+    ref = CallRef("bright-smile", CALL)
+
+    async def again(_):
+        return accepted(epoch=4, call=CALL, resumed=True)
+
+    stand.answer = again
+    reading, read = asyncio.Event(), asyncio.Event()
+    async with Caller.at(stand.app.url) as caller:
+
+        async def slow_past(_):
+            await stand.gateway.bus.flush()
+            reading.set()
+            await read.wait()
+            return History()
+
+        await eventually(lambda: stand.app._desk._lines, "the leg")
+        (line,) = stand.app._desk._lines.values()
+        stand.app._desk.questions.past_of = slow_past
+        await caller.begin()
+        await asyncio.wait_for(reading.wait(), 5)
+        body = CallEnded(reason=EndReason.COMMANDED, started_us=1, ended_us=2, duration_ms=1)
+        await stand.others.bus.publish_event(ref, body)
+        await eventually(lambda: line._unheard, "the event")
+        read.set()
+        assert await caller.closed() == (1000, "commanded")

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from gateway_service.pacer import Pacer
+from gateway_service.pacer import PHASES, Pacer, Rota
 from tests.support.clock import ManualClock
 
 
@@ -12,7 +12,7 @@ def clock():
 
 
 async def ticking(clock, tick):
-    task = asyncio.create_task(Pacer(clock, tick).run())
+    task = asyncio.create_task(Pacer(clock, tick, period_s=0.02).run())
     await asyncio.sleep(0)
     return task
 
@@ -58,3 +58,42 @@ async def test_a_tick_that_is_a_little_late_keeps_the_schedule(clock):
     await clock.advance(0.1)
     task.cancel()
     assert times == [20.0, 45.0, 60.0, 80.0, 100.0]
+
+
+class Ticked:
+    """Has so many ticks' audio to send; remembers in which phases it was ticked."""
+
+    def __init__(self, rota, left):
+        self.rota = rota
+        self.left = left
+        self.at = []
+        rota.join(self)
+
+    def tick(self):
+        self.at.append(self.rota.phase)
+        self.left -= 1
+        return self.left > 0
+
+
+def test_calls_are_spread_over_the_phases_and_each_is_ticked_once_a_round():
+    rota = Rota()
+    everyone = [Ticked(rota, 9) for _ in range(2 * PHASES)]
+    for _ in range(3 * PHASES):
+        rota.tick()
+    assert [len(one.at) for one in everyone] == [3] * len(everyone)
+    assert sorted(one.at[0] for one in everyone) == sorted([*range(PHASES)] * 2)
+    assert all(len(set(one.at)) == 1 for one in everyone)
+
+
+def test_who_is_done_is_ticked_no_more_until_it_joins_again():
+    rota = Rota()
+    one = Ticked(rota, 2)
+    rota.join(one)  # as whoever has more to send does
+    for _ in range(4 * PHASES):
+        rota.tick()
+    assert len(one.at) == 2
+    one.left = 1
+    rota.join(one)
+    for _ in range(2 * PHASES):
+        rota.tick()
+    assert len(one.at) == 3

@@ -65,13 +65,13 @@ class Caller:
 
 @pytest.fixture
 def caller():
-    return Caller(Playout(Pace(), epoch=1))
+    return Caller(Playout(Pace(), since=1))
 
 
 @pytest.fixture
 def silent():
     """A caller that never echoes a mark."""
-    return Caller(Playout(Pace(), epoch=1), echo=False)
+    return Caller(Playout(Pace(), since=1), echo=False)
 
 
 # -- pacing ------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def test_replies_follow_each_other_without_a_gap(caller):
 @given(st.integers(0, 19_999), st.lists(st.integers(-4_000, 4_000), min_size=20, max_size=60))
 def test_uneven_ticks_still_send_one_frame_each(offset_us, jitter_us):
     """Whenever the first frame came between two ticks: one tick may send nothing, once, to find its step."""
-    playout = Playout(Pace(), epoch=1)
+    playout = Playout(Pace(), since=1)
     for number in range(200):
         playout.put(frame(1, 0, number))
     playout.due(START_US)
@@ -144,7 +144,7 @@ def test_uneven_ticks_still_send_one_frame_each(offset_us, jitter_us):
 
 @given(st.lists(st.integers(min_value=1, max_value=90_000), min_size=1, max_size=80), st.integers(1, 200))
 def test_never_more_than_the_lead_ahead_of_real_time(steps_us, frames):
-    playout = Playout(Pace(lead_us=60_000), epoch=1)
+    playout = Playout(Pace(lead_us=60_000), since=1)
     for number in range(frames):
         playout.put(frame(1, 0, number))
     now_us = sounds_until_us = START_US
@@ -202,7 +202,7 @@ def test_a_last_mark_that_is_lost_holds_a_reply_for_the_grace_alone(caller):
 
 
 def test_marks_come_at_sentence_ends_and_in_between():
-    playout = Playout(Pace(lead_us=10_000_000, mark_every_us=300_000), epoch=1)
+    playout = Playout(Pace(lead_us=10_000_000, mark_every_us=300_000), since=1)
     for one in whole_reply(3, 700, 200):
         playout.put(one)
     marks = [sound.mark for sound in playout.due(START_US) if sound.mark]
@@ -247,7 +247,7 @@ def test_more_sentences_than_promised_are_dropped_and_break_nothing(caller):
 
 def test_a_sentence_that_failed_counts_among_those_before_the_next():
     """Its index stands for it: the llm counts sentences from the first, heard or not."""
-    caller = Caller(Playout(Pace(), epoch=1))
+    caller = Caller(Playout(Pace(), since=1))
     caller.put([frame(1, 0)._replace(payload=b"", flags=FrameFlag.SENTENCE_END)])
     caller.put(sentence(1, 1, 200))
     caller.put([reply_end(1, 2)])
@@ -355,7 +355,7 @@ def test_an_interruption_in_mid_sentence_by_the_clock(silent):
 
 
 def test_a_sentence_counts_once_its_mark_is_back():
-    caller = Caller(Playout(Pace(), epoch=1), delay_us=500_000)
+    caller = Caller(Playout(Pace(), since=1), delay_us=500_000)
     caller.put(whole_reply(1, 200, 300, 1000))
     caller.send()
     caller.tick(40)
@@ -453,7 +453,7 @@ def test_a_codec_that_the_caller_cannot_play_is_dropped(caller):
 
 
 def test_beyond_the_limit_the_newest_are_dropped_and_the_reply_still_ends():
-    caller = Caller(Playout(Pace(limit_us=1_000_000), epoch=1))
+    caller = Caller(Playout(Pace(limit_us=1_000_000), since=1))
     refused = [caller.playout.put(one) for one in whole_reply(1, 1200)]
     assert refused == [None] * 50 + ["playout_full"] * 10 + [None]
     caller.tick(70)
@@ -495,7 +495,7 @@ ACTIONS = st.lists(
 
 @given(ACTIONS, st.booleans(), st.integers(0, 400_000))
 def test_every_reply_ends_once_in_order_and_no_more_is_heard_than_was_sent(actions, echo, delay_us):
-    caller = Caller(Playout(Pace(), epoch=1), echo=echo, delay_us=delay_us)
+    caller = Caller(Playout(Pace(), since=1), echo=echo, delay_us=delay_us)
     known = set()
     for what, how in actions:
         match what:
@@ -531,7 +531,7 @@ def test_what_is_heard_is_true_to_the_callers_own_clock(first, second, ticks, ec
     """However it is interrupted, the gateway believes no more than the caller played, and at most what the
     marks' way back hides less.
     """
-    caller = Caller(Playout(Pace(), epoch=1), echo=echo, delay_us=delay_us)
+    caller = Caller(Playout(Pace(), since=1), echo=echo, delay_us=delay_us)
     caller.put(whole_reply(1, first * 20, second * 20))
     caller.send()
     caller.tick(ticks)

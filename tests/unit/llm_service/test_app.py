@@ -19,6 +19,7 @@ from contracts.messages import (
     Assigned,
     AssistantSnapshot,
     CallEnded,
+    CallReassigned,
     CallStarted,
     EndReason,
     EngineChain,
@@ -29,6 +30,7 @@ from contracts.messages import (
     Outcome,
     PlayoutEnded,
     Release,
+    Replaced,
     ReplyCompleted,
     ReplySentence,
     Role,
@@ -60,6 +62,10 @@ class Line:
     async def say(self, body: Message) -> Event[Any]:
         """Publish an event of this call, as its gateway, stt or tts would."""
         return await self.context.bus.publish_event(self.ref, body)
+
+    async def recall(self, body: Message) -> None:
+        """Publish what a worker before this one said, in epoch 1."""
+        await self.context.bus.publish_event(self.ref, body, epoch=1)
 
     async def repeat(self, event: Event[Any]) -> None:
         """Publish an event again under its id, as an outbox does that saw no acknowledgement."""
@@ -119,7 +125,9 @@ class Service:
         assert reply.error is None
         return line
 
-    async def ask(self, ref: CallRef, snapshot: AssistantSnapshot, epoch: int) -> Assigned:
+    async def ask(
+        self, ref: CallRef, snapshot: AssistantSnapshot, epoch: int, *, resumed: bool = False
+    ) -> Assigned:
         assign = Assign(
             call=ref.call,
             tenant=ref.tenant,
@@ -127,6 +135,8 @@ class Service:
             gateway="gateway-1",
             workers={Role.LLM: self.context.process},
             assistant=snapshot,
+            since={Role.LLM: epoch},
+            resumed=resumed,
         )
         return await self.context.bus.request(
             ASSIGN, assign, Assigned, timeout_s=10, role="llm", process=self.context.process
@@ -346,3 +356,41 @@ async def test_a_missing_model_at_the_start_is_said_and_survived(
         await app.stop()
     assert "engine faq is not available" in caplog.text
     assert [(body.engine, body.code) for body in line.bodies(EngineFailed)] == [("faq", "model_missing")]
+
+
+async def test_a_call_of_a_lost_worker_goes_on_in_the_middle_of_its_answer(service: Service) -> None:
+    ref = CallRef("bright-smile", uuid7(1_767_225_600_000, random.Random(77)))
+    line = Line(service.context, ref)
+
+    async def hear(event: Event[Any]) -> None:
+        line.heard.append(event)
+
+    await service.context.bus.on_events(ref, hear, REPLIES)
+    snapshot = assistant(greeting="Hello.")
+    await line.say(
+        CallStarted(
+            called="+15550100",
+            caller="+15550142",
+            carrier_call_id="CA1",
+            protocol="twilio",
+            gateway="gateway-1",
+            assistant=snapshot.id,
+            language=snapshot.language,
+        )
+    )
+    await line.recall(ReplySentence(reply=1, turn=None, index=0, text_pii="Hello.", engine="script"))
+    asked = await line.say(turn(1, "What is this?"))
+    first = "This is the first sentence."
+    await line.recall(ReplySentence(reply=2, turn=1, index=0, text_pii=first, engine="synthetic"))
+    border = CallReassigned(
+        role=Role.LLM, process=service.context.process, epoch=2, before="llm-lost", why=Replaced.LOST
+    )
+    await line.say(border)
+    assert (await service.ask(ref, snapshot, 2, resumed=True)).error is None
+    completed = await line.completed(2)
+    assert (completed.outcome, completed.sentences) == (Outcome.DONE, 2)
+    assert line.sentences(2) == ["This is the first sentence.", "This is the second sentence."]
+    owed, *said = [event for event in line.heard if event.epoch == 2]
+    assert (owed.body.reply, owed.body.outcome) == (1, Outcome.CANCELLED)  # the turn cut it
+    assert [type(event.body) for event in said] == [ReplySentence, ReplyCompleted]
+    assert {event.cause for event in said} == {asked.id}

@@ -13,12 +13,12 @@ import pytest
 
 from contracts.channels import DTMF_RECEIVED
 from contracts.examples.practice import ACTIVE_CALL, CALL
-from contracts.messages import ActiveCall, DtmfReceived
-from contracts.streams import CALLS, CALLS_BUCKET, BucketSpec
+from contracts.messages import ActiveCall, DtmfReceived, LeaderTerm
+from contracts.streams import CALLS, CALLS_BUCKET, TERM_KEY, BucketSpec
 from runtime.bus import Bus
-from runtime.errors import BusUnavailable, MessageTooLarge
+from runtime.errors import BusUnavailable, Conflict, MessageTooLarge
 from runtime.settings import ProcessSettings
-from runtime.storage import Bucket, ensure_stream, last_event
+from runtime.storage import Bucket, Guard, ensure_stream, last_event
 from tests.support.context import service_context
 from tests.support.waiting import eventually
 from trunkline.bus_users import BusUsers
@@ -271,3 +271,38 @@ async def test_a_stream_is_brought_to_its_specification(nats_url: str) -> None:
             await ensure_stream(bus.jetstream, replace(CALLS, max_message_bytes=max_message_bytes))
         info = await bus.jetstream.stream_info(CALLS.name)
         assert info.config.max_msg_size == 8192
+
+
+class TestGuardedWrites:
+    """A write can be made to depend on a revision, its own or that of a key that guards the others."""
+
+    async def test_a_value_is_replaced_only_by_who_knows_its_revision(self, nats_url: str) -> None:
+        async with a_bucket(nats_url) as bucket:
+            assert await bucket.entry("a") == (None, 0)
+            first = await bucket.replace("a", ACTIVE_CALL, 0)
+            assert await bucket.entry("a") == (ACTIVE_CALL, first)
+            with pytest.raises(
+                Conflict, match="a cannot be written to bucket calls: another write came first"
+            ):
+                await bucket.replace("a", ACTIVE_CALL, 0)
+            assert await bucket.replace("a", ACTIVE_CALL, first) > first
+
+    async def test_nothing_is_written_removed_or_read_behind_a_guard_that_has_moved_on(
+        self, nats_url: str
+    ) -> None:
+        async with a_bus(nats_url) as bus:
+            bucket = await Bucket.open(bus, CALLS_BUCKET, ActiveCall)
+            terms = await Bucket.open(bus, CALLS_BUCKET, LeaderTerm)
+            old = Guard(TERM_KEY, await terms.replace(TERM_KEY, LeaderTerm(holder="one", term=1), 0))
+            await bucket.put("a", ACTIVE_CALL, old)
+            await bucket.put("b", ACTIVE_CALL, old)
+            await bucket.delete("b", old)
+            assert set(await bucket.all(old)) == {"a"}
+            new_term = LeaderTerm(holder="two", term=2)
+            new = Guard(TERM_KEY, await terms.replace(TERM_KEY, new_term, old.revision))
+            for refused in (bucket.put("c", ACTIVE_CALL, old), bucket.delete("a", old), bucket.all(old)):
+                with pytest.raises(Conflict):
+                    await refused
+            assert set(await bucket.all(new)) == {"a"}, "the term is no call"
+            await bucket.delete("a", new)
+            assert await bucket.all(new) == {}

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import random
+import time
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import runtime.worker
 from contracts.channels import ASSIGN, DTMF_RECEIVED, HEARTBEAT, RELEASE
 from contracts.errors import ErrorCode, TrunklineError
 from contracts.examples.practice import CALL
@@ -21,16 +23,21 @@ from contracts.identities import CallRef, uuid7
 from contracts.messages import (
     Assigned,
     CallEnded,
+    CallReassigned,
     DtmfReceived,
     EndReason,
     Event,
     Heartbeat,
     PlayoutStarted,
     Release,
+    Replaced,
+    Role,
     SpeechDismissed,
 )
 from contracts.telemetry import HANDLER_ERRORS, STALE_EPOCH
+from contracts.wire import channel_of
 from runtime.bus import Bus
+from runtime.history import read_history
 from runtime.settings import ProcessSettings
 from runtime.worker import RecentIds
 from tests.support.context import service_context
@@ -47,9 +54,12 @@ class Session:
 
     bus: Bus
 
-    async def assign(self, ref: CallRef = CALL, epoch: int = 1, timeout_s: float = 5) -> Assigned:
+    async def assign(
+        self, ref: CallRef = CALL, epoch: int = 1, timeout_s: float = 5, **more: Any
+    ) -> Assigned:
+        assign = an_assignment(ref, epoch).model_copy(update=more)
         return await self.bus.request(
-            ASSIGN, an_assignment(ref, epoch), Assigned, timeout_s=timeout_s, role="llm", process="llm-1"
+            ASSIGN, assign, Assigned, timeout_s=timeout_s, role="llm", process="llm-1"
         )
 
     async def release(self, ref: CallRef = CALL, epoch: int = 1) -> None:
@@ -58,6 +68,11 @@ class Session:
 
     async def say(self, body: Any, ref: CallRef = CALL, epoch: int = 0) -> Event[Any]:
         return await self.bus.publish_event(ref, body, epoch=epoch)
+
+    async def reassign(self, epoch: int, process: str = "llm-1", role: Role = Role.LLM) -> Event[Any]:
+        """Say who speaks for a role from here on."""
+        body = CallReassigned(role=role, process=process, epoch=epoch, before="llm-0", why=Replaced.LOST)
+        return await self.say(body)
 
 
 @asynccontextmanager
@@ -131,9 +146,9 @@ async def test_an_older_epoch_is_not_taken_up(nats_url: str) -> None:
         assert crew.context.metrics.counter(STALE_EPOCH).total() == 1
 
 
-async def test_events_of_an_older_epoch_are_ignored_and_counted(nats_url: str) -> None:
+async def test_what_a_replaced_process_says_is_ignored_and_counted(nats_url: str) -> None:
     async with both(nats_url) as (session, crew):
-        await session.assign(epoch=2)
+        await session.assign(epoch=2, since={Role.STT: 2})
         await session.say(SpeechDismissed(turn=1, audio_ms=0), epoch=1)
         await session.say(DtmfReceived(digit_pii="1"), epoch=2)
         await session.say(DtmfReceived(digit_pii="2"), epoch=3)
@@ -328,6 +343,191 @@ async def test_what_ended_while_nats_was_away_is_dropped_when_it_is_back(nats_se
         await eventually(lambda: not crew.context.bus.connected, "it notices")
         nats_server.start()
         await eventually(lambda: not crew.keeper.held, "it looks into the record")
+
+
+async def test_a_replacement_is_told_all_that_was_said_and_what_follows_once(nats_url: str) -> None:
+    async with both(nats_url) as (session, crew):
+        first = await session.say(DtmfReceived(digit_pii="1"))
+        old = await session.say(SpeechDismissed(turn=1, audio_ms=0), epoch=1)
+        reply = await session.say(PlayoutStarted(reply=1, first_frame_us=1), epoch=1)
+        stt_moved = await session.reassign(2, "stt-2", Role.STT)
+        await session.say(SpeechDismissed(turn=2, audio_ms=0), epoch=1)  # from behind the border
+        new = await session.say(SpeechDismissed(turn=2, audio_ms=0), epoch=2)
+        moved = await session.reassign(3)
+        assert await session.bus.settle(5)
+        assigned = await session.assign(epoch=3, resumed=True, since={Role.STT: 2, Role.LLM: 3})
+        assert assigned.error is None
+        assert crew.keeper.histories == [(first, old, reply, stt_moved, new, moved)]
+        for event in (first, new):
+            subject = channel_of(event.body).subject(tenant=CALL.tenant, call=CALL.call)
+            await session.bus.client.publish(subject, event.model_dump_json().encode())
+        await session.say(SpeechDismissed(turn=3, audio_ms=0), epoch=1)
+        live = await session.say(DtmfReceived(digit_pii="2"))
+        await eventually(lambda: crew.keeper.heard, "what follows")
+        assert crew.keeper.heard == [live]
+
+
+async def test_nothing_falls_between_what_is_read_and_what_is_heard(nats_url: str) -> None:
+    """Somebody speaks all the while: every word is in the history or heard live, in order and once."""
+    async with both(nats_url) as (session, crew):
+        said: list[Event[Any]] = []
+
+        async def speak() -> None:
+            for number in range(200):
+                said.append(await session.say(DtmfReceived(digit_pii=str(number % 10))))
+                await asyncio.sleep(0)
+
+        speaking = asyncio.create_task(speak())
+        await eventually(lambda: len(said) > 50, "somebody speaks")
+        said.append(await session.reassign(2))
+        assert (await session.assign(epoch=2, resumed=True)).error is None
+        await speaking
+
+        def told() -> list[Event[Any]]:
+            return [*crew.keeper.histories[0], *crew.keeper.heard]
+
+        await eventually(lambda: len(told()) == len(said), "all of it")
+        assert sorted(event.id for event in told()) == sorted(event.id for event in said)
+        assert crew.keeper.heard, "some was live"
+
+
+async def test_what_the_stream_stored_only_after_it_was_read_is_heard_a_little_later(
+    nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was said before anybody listened here, and the stream was slower than the question."""
+    async with both(nats_url) as (session, crew):
+        await session.reassign(2)
+        slow = await session.say(DtmfReceived(digit_pii="5"))
+        assert await session.bus.settle(5)
+
+        async def before_it_was_stored(bus: Bus, ref: CallRef) -> tuple[Event[Any], ...]:
+            monkeypatch.setattr(runtime.worker, "read_history", read_history)
+            return (await read_history(bus, ref))[:1]
+
+        monkeypatch.setattr(runtime.worker, "read_history", before_it_was_stored)
+        await session.assign(epoch=2, resumed=True)
+        assert [len(history) for history in crew.keeper.histories] == [1]
+        await eventually(lambda: crew.keeper.heard == [slow], "it is heard")
+
+
+async def test_a_replacement_waits_for_its_own_border_in_the_record(nats_url: str) -> None:
+    async with both(nats_url) as (session, crew):
+        assigning = asyncio.create_task(session.assign(epoch=2, resumed=True))
+        await eventually(lambda: len(crew.worker), "it is being taken")
+        moved = await session.reassign(2)
+        assert (await assigning).error is None
+        assert crew.keeper.histories == [(moved,)]
+
+
+async def test_the_same_assignment_again_brings_no_history(nats_url: str) -> None:
+    async with both(nats_url) as (session, crew):
+        await session.reassign(2)
+        for _ in range(2):
+            assert (await session.assign(epoch=2, resumed=True)).error is None
+        assert [len(history) for history in crew.keeper.histories] == [1, 0]
+        assert (await session.assign(epoch=3)).error is None
+        assert crew.keeper.histories[2] == ()
+
+
+@pytest.mark.parametrize("process", ["llm-2", "llm-1"], ids=["another process", "another life of this one"])
+async def test_a_call_that_was_given_to_another_is_let_go_of(nats_server: NatsServer, process: str) -> None:
+    async with both(nats_server.url) as (session, crew):
+        await session.assign(epoch=2)
+        await session.reassign(3, "stt-9", Role.STT)
+        await session.reassign(2, "llm-9")  # that was before we came
+        await session.say(DtmfReceived(digit_pii="1"))
+        await eventually(lambda: "heard DtmfReceived" in crew.keeper.story, "it is still held")
+        await session.reassign(4, process)
+        await eventually(lambda: not crew.keeper.held, "it is let go of")
+        assert (await session.assign(epoch=3)).error is not None, "what comes late is not taken up"
+        await crew.context.bus.flush()
+        assert not await listens(nats_server)
+        assert (await session.assign(epoch=4, resumed=True)).error is None
+
+
+@pytest.mark.parametrize("over", [ENDED, CallReassigned(
+    role=Role.LLM, process="llm-2", epoch=3, before="llm-1", why=Replaced.LOST
+)], ids=["ended", "given to another"])  # fmt: skip
+async def test_a_call_that_went_on_without_us_is_refused(nats_server: NatsServer, over: Any) -> None:
+    async with both(nats_server.url) as (session, crew):
+        await session.reassign(2)
+        await session.say(over)
+        assert await session.bus.settle(5)
+        reply = await session.assign(epoch=2, resumed=True)
+        assert reply.error is not None
+        assert reply.error.code is ErrorCode.OUT_OF_ORDER
+        assert (len(crew.worker), crew.keeper.held) == (0, set())
+
+
+async def test_what_was_missed_is_heard_afterwards_in_order_and_once(nats_url: str) -> None:
+    async with both(nats_url) as (session, crew):
+        await session.assign()
+        heard = await session.say(DtmfReceived(digit_pii="1"))
+        await eventually(lambda: crew.keeper.heard, "the first is heard")
+        await _deafen(crew)
+        await session.say(PlayoutStarted(reply=1, first_frame_us=1))  # not an llm's business
+        missed = [await session.say(SpeechDismissed(turn=turn, audio_ms=0), epoch=1) for turn in (1, 2)]
+        moved = await session.reassign(2, "stt-2", Role.STT)
+        await session.say(SpeechDismissed(turn=3, audio_ms=0), epoch=1)  # from behind the border
+        assert await session.bus.settle(5)
+        for _ in range(2):
+            await crew.worker._catch_up()
+        assert crew.keeper.heard == [heard, *missed, moved]
+
+
+async def test_a_worker_that_stood_still_finds_out_that_it_was_replaced(
+    nats_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with both(nats_url) as (session, crew):
+        await session.assign()
+        await _deafen(crew)
+        await session.reassign(2, "llm-2")
+        assert await session.bus.settle(5)
+        time.sleep(0.5)  # noqa: ASYNC251 - the whole process stands still
+        await eventually(lambda: not crew.keeper.held, "it lets go")
+    assert "stood still" in caplog.text
+
+
+async def _deafen(crew: Crew) -> None:
+    """As if NATS dropped what it sends: no event of the call comes in any more."""
+    subscription = crew.worker._held[CALL].subscription
+    assert subscription is not None
+    await subscription.unsubscribe()
+    await crew.context.bus.flush()
+
+
+async def test_a_life_of_a_process_has_one_beginning_and_tells_its_room(nats_url: str) -> None:
+    beats: list[Heartbeat] = []
+
+    async def hear(beat: Heartbeat) -> None:
+        beats.append(beat)
+
+    rooms = iter(range(1, 1_000))
+    async with (
+        crew(nats_url, room=lambda: next(rooms)) as one,
+        service_context(ProcessSettings(nats_url=nats_url), "session") as context,
+    ):
+        await context.bus.on_messages(HEARTBEAT.wildcard(), Heartbeat, hear)
+        await eventually(lambda: len(beats) >= 3, "it beats")
+        assert 0 < beats[0].started_us <= one.context.clock.now_us()
+    assert len({beat.started_us for beat in beats}) == 1
+    given = [beat.room for beat in beats if beat.room is not None]
+    assert len(set(given)) == len(beats)
+
+
+async def test_a_draining_worker_is_gone_once_its_calls_are_anothers(nats_url: str) -> None:
+    beats: list[Heartbeat] = []
+
+    async def hear(beat: Heartbeat) -> None:
+        beats.append(beat)
+
+    async with both(nats_url) as (session, crew):
+        await session.bus.on_messages(HEARTBEAT.wildcard(), Heartbeat, hear)
+        await session.assign()
+        draining = asyncio.create_task(crew.worker.drain())
+        await eventually(lambda: len([beat for beat in beats if beat.draining]) >= 3, "it beats on")
+        await session.reassign(2, "llm-2")
+        await asyncio.wait_for(draining, 5)
 
 
 async def test_it_lives_on_while_nats_is_away(nats_server: NatsServer) -> None:

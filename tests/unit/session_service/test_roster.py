@@ -126,3 +126,20 @@ def test_silence_means_loss_only_to_who_hears_and_has_heard_for_a_while() -> Non
     for second in (11, 12, 13, 14):
         hear(roster, "stt-1", second)
     assert roster.hears(14)
+
+
+def test_together_the_workers_hold_what_the_smallest_role_can() -> None:
+    roster = Roster(4.0)
+    for process, role, size in (
+        ("stt-1", Role.STT, 10),
+        ("stt-2", Role.STT, 5),
+        ("llm-1", Role.LLM, 30),
+    ):
+        hear(roster, process, 0.0, role=role, capacity=size)
+    assert roster.capacity(0.0) is None, "nobody is heard who speaks"
+    hear(roster, "tts-1", 0.0, role=Role.TTS, capacity=12)
+    assert roster.capacity(0.0) == 12
+    roster.took("stt-1")
+    hear(roster, "stt-1", 1.0, draining=True)
+    assert roster.capacity(1.0) == 6, "who drains holds what it has"
+    assert roster.capacity(4.5) is None, "who is not heard holds nothing"

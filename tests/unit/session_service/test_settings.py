@@ -23,6 +23,13 @@ def test_a_process_is_not_lost_for_one_missed_heartbeat(
     assert caught.value.mend == "correct TRUNKLINE_SESSION_LOST_AFTER_S"
 
 
+def test_a_leader_may_miss_a_renewal_and_lead_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUNKLINE_SESSION_LEASE_S", "1.2")
+    with pytest.raises(SettingsError, match="must be at most a third of the lease") as caught:
+        load(Settings)
+    assert caught.value.mend == "correct TRUNKLINE_SESSION_LEASE_RENEW_S"
+
+
 def test_the_defaults_hold() -> None:
     settings = load(Settings)
     assert (settings.session_ghost_after_s, settings.session_max_calls) == (12.0, 0)

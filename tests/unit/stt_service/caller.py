@@ -13,6 +13,7 @@ from stt_service.actions import Abandon, Action, Decode, Publish, Purpose, Under
 from stt_service.engines.energy import EnergyDetector
 from stt_service.ports import Samples, Transcript
 from stt_service.recognition import Recognition, Rules
+from stt_service.resuming import Resumption
 from tests.unit.stt_service.speech import silence, voice
 
 FRAME = 160
@@ -34,9 +35,13 @@ def frame(sequence: int, samples: Samples, at_us: int | None = None, epoch: int 
 class Caller:
     """Feeds a Recognition through a real energy detector; `answer` stands for the engine."""
 
-    def __init__(self, rules: Rules | None = None, answer: Answer | None = None) -> None:
+    def __init__(
+        self, rules: Rules | None = None, answer: Answer | None = None, resumption: Resumption | None = None
+    ) -> None:
         self.detector = EnergyDetector(-40.0)
-        self.recognition = Recognition("en-US", rules or Rules(partial_ms=None), self.detector.window_samples)
+        self.recognition = Recognition(
+            "en-US", rules or Rules(partial_ms=None), self.detector.window_samples, resumption
+        )
         self.answer = answer or saying("Hello.")
         self.sequence = 0
         self.published: list[Message] = []

@@ -23,11 +23,13 @@ from contracts.messages import (
     Assigned,
     AssistantSnapshot,
     CallEnded,
+    CallReassigned,
     EndReason,
     EngineChain,
     EngineFailed,
     Event,
     PartialTranscript,
+    Replaced,
     Role,
     SpeechDismissed,
     SpeechStarted,
@@ -198,16 +200,21 @@ async def test_junk_on_the_audio_subject_disturbs_nobody(service: Service) -> No
     assert service.count(FRAMES_DROPPED, "unknown_call") == 1
 
 
-async def test_frames_of_an_older_epoch_are_ignored(service: Service) -> None:
+async def test_frames_of_a_gateway_that_was_replaced_are_ignored(service: Service) -> None:
     line = await service.call()
     await line.say(silence(500))
-    assert (await service.assign(line.ref, epoch=2)).error is None
+    moved = CallReassigned(
+        role=Role.GATEWAY, process="gateway-2", epoch=2, before="gateway-1", why=Replaced.LOST
+    )
+    await service.watcher.bus.publish_event(line.ref, moved)
+    held = service.app._handlers._calls[line.ref]
+    await eventually(lambda: held.gateway_epoch == 2, "it hears of it")
     await line.say(voice(600), silence(900), epoch=1)
     line.sequence = 0
     await line.say(silence(500), voice(800), silence(900), epoch=2)
     (ended,) = await line.said(TurnEnded)
     assert ended.body.audio_ms == pytest.approx(800, abs=40)
-    assert ended.epoch == 2
+    assert ended.epoch == 1, "stt itself stays who it was"
     assert service.count(STALE_EPOCH) == 75
 
 

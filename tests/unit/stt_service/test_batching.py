@@ -163,6 +163,49 @@ async def test_who_gave_up_waiting_is_not_in_the_batch() -> None:
         assert engine.lengths()[1] == [500]
 
 
+async def test_a_tenant_with_many_callers_waits_for_itself() -> None:
+    async with a_batcher(batch_limit=1) as (batcher, engine, tasks):
+        asked = [tasks.spawn(batcher.decode(segment(ms / 1000), "loud"), "") for ms in (100, 110, 120, 130)]
+        asked.append(tasks.spawn(batcher.decode(segment(0.2), "quiet"), ""))
+        for batch in range(5):
+            await engine.begun(batch)
+            engine.let(batch)
+        await asyncio.gather(*asked)
+        assert engine.lengths() == [[100], [200], [110], [120], [130]]
+
+
+async def test_a_batch_is_no_longer_than_the_latency_budget() -> None:
+    clock, engine, tasks = ManualClock(), HandEngine(), TaskOwner("test")
+    batcher = DecodeBatcher(engine, clock, batch_limit=8, timeout_s=10, budget_s=0.4)
+    tasks.spawn(batcher.run(), "batcher")
+    asked = [tasks.spawn(batcher.decode(segment(1.0)), "")]
+    await engine.begun(0)
+    asked += [tasks.spawn(batcher.decode(segment(1.0)), "") for _ in range(7)]
+    await settled()
+    clock.tick(0.15)  # so long takes a second of speech: two fit the budget
+    for batch in range(5):
+        engine.let(batch)
+        if batch < 4:
+            await engine.begun(batch + 1)
+            clock.tick(0.3 if batch < 3 else 0.15)
+    await asyncio.gather(*asked)
+    assert [len(batch) for batch in engine.batches] == [1, 2, 2, 2, 1]
+    await tasks.close()
+
+
+async def test_the_meter_learns_how_long_who_waited() -> None:
+    async with a_batcher(batch_limit=1) as (batcher, engine, tasks):
+        asked = [tasks.spawn(batcher.decode(segment(0.1)), "") for _ in range(6)]
+        for batch in range(6):
+            await engine.begun(batch)
+            await asyncio.sleep(0.005)
+            engine.let(batch)
+        await asyncio.gather(*asked)
+        await settled()
+        assert 0.02 < batcher.meter.wait_s < 5
+        assert 0 < batcher.meter.utilisation <= 1.01
+
+
 async def test_a_glance_is_only_taken_while_the_engine_is_idle() -> None:
     async with a_batcher() as (batcher, engine, tasks):
         decode = tasks.spawn(batcher.decode(segment(0.1)), "decode")

@@ -20,6 +20,7 @@ from stt_service.engines.energy import EnergyDetector
 from stt_service.errors import EngineFault
 from stt_service.ports import Samples
 from stt_service.recognition import Recognition, Rules
+from stt_service.resuming import Resumption
 from tests.support.waiting import eventually
 from tests.unit.stt_service.caller import FRAME, START_US, frame
 from tests.unit.stt_service.engines_under_test import EagerEngine, HandEngine
@@ -67,19 +68,26 @@ class Stage:
     async def get(self, name: str) -> DecodeBatcher:
         return self.engines[name]
 
-    def hold(self, *engines: HandEngine, rules: Rules | None = None, queue_frames: int = 500) -> HeldCall:
+    def hold(
+        self,
+        *engines: HandEngine,
+        rules: Rules | None = None,
+        queue_frames: int = 500,
+        resumption: Resumption | None = None,
+    ) -> HeldCall:
         for number, engine in enumerate(engines):
             batcher = DecodeBatcher(engine, SystemClock(), batch_limit=4, timeout_s=5)
             self.tasks.spawn(batcher.run(), "engine")
             self.engines[f"engine-{number}"] = batcher
         call = HeldCall(
-            Recognition("en-US", rules or Rules(partial_ms=None), 256),
+            Recognition("en-US", rules or Rules(partial_ms=None), 256, resumption),
             tuple(self.engines),
             self.notes,
             chain=Chain(self, SystemClock(), rest_s=10),
             tasks=self.tasks,
             open_span=a_span,
             queue_frames=queue_frames,
+            resumption=resumption,
         )
         self.detection.add(call)
         return call
@@ -220,3 +228,54 @@ async def test_a_call_says_whether_a_turn_is_open(stage: Stage) -> None:
     stage.detection.wake(call)
     await stage.said(TurnEnded)
     assert [*open_turns, call.in_turn] == [False, True, False]
+
+
+async def test_what_was_missed_is_heard_whole_though_it_comes_at_once(stage: Stage) -> None:
+    call = stage.hold(EagerEngine("Good morning."), queue_frames=5, resumption=Resumption(2))
+    stage.send(call, silence(500), voice(3_000), silence(900))
+    call.expect(220)
+    ended = await stage.said(TurnEnded)
+    assert isinstance(ended, TurnEnded)
+    assert ended.turn == 3
+    assert ended.audio_ms == pytest.approx(3_000, abs=30)
+    assert stage.notes.drops == {}
+
+
+async def test_a_call_that_has_caught_up_is_a_call_like_any_other(stage: Stage) -> None:
+    call = stage.hold(EagerEngine(), queue_frames=5, resumption=Resumption())
+    call.expect(25)
+    stage.send(call, silence(500))
+    await eventually(lambda: call.next_window() is None and not call._behind, "it has caught up")
+    for number in range(12):
+        call.accept(frame(stage.sequence + number, silence(20)))
+    assert stage.notes.drops == {"queue_full": 7}
+
+
+async def test_what_was_said_before_the_end_of_the_last_turn_is_not_heard_again(stage: Stage) -> None:
+    call = stage.hold(EagerEngine(), resumption=Resumption(1, START_US + 1_000_000))
+    stage.send(call, voice(1_000), silence(500), voice(600), silence(900))
+    ended = await stage.said(TurnEnded)
+    assert isinstance(ended, TurnEnded)
+    assert ended.turn == 2
+    assert ended.audio_ms == pytest.approx(600, abs=30)
+
+
+async def test_two_turns_that_come_at_once_stay_two_however_slow_the_engine(stage: Stage) -> None:
+    engine = HandEngine()
+    call = stage.hold(engine, resumption=Resumption())
+    stage.send(call, silence(500), voice(600), silence(700), voice(800), silence(900))
+    call.expect(175)
+    await engine.begun(0)
+    engine.let(0)
+    await stage.said(TurnEnded)
+    stage.detection.wake(call)  # as the next frame does
+    await engine.begun(1)
+    engine.let(1)
+    await eventually(lambda: len(turns(stage)) == 2, "both turns")
+    first, second = turns(stage)
+    assert [first.turn, second.turn] == [1, 2]
+    assert abs(first.decided_us - (START_US + 1_550_000)) <= 50_000, "when it was over, not when it came"
+
+
+def turns(stage: Stage) -> list[TurnEnded]:
+    return [body for body in stage.notes.bodies if isinstance(body, TurnEnded)]

@@ -67,8 +67,22 @@ def test_a_count_that_begins_anew_is_followed() -> None:
 
 
 def test_a_count_that_begins_anew_just_behind_is_followed_within_a_second() -> None:
-    _, arrivals = heard(*range(200), *range(100))
-    assert [arrival.late for arrival in arrivals[200:]] == [True] * 50 + [False] * 50
+    audio, _ = heard(*range(200))
+    anew = [frame(sequence, voice(20), START_US + (201 + sequence) * 20_000) for sequence in range(100)]
+    assert [audio.add(one).late for one in anew] == [True] * 50 + [False] * 50
+
+
+def test_frames_that_come_a_second_time_are_no_new_count_however_many_they_are() -> None:
+    audio, arrivals = heard(*range(200), *range(100))
+    assert all(arrival.late for arrival in arrivals[200:])
+    assert audio.end == 200 * FRAME
+    assert audio.add(loud(200)) == Arrival()
+
+
+def test_a_position_arrived_with_the_frame_that_holds_it() -> None:
+    audio, _ = heard(0, 1)
+    assert audio.arrived_us(FRAME - 1) == audio.arrived_us(FRAME) == START_US + 20_000
+    assert audio.arrived_us(FRAME + 1) == START_US + 40_000
 
 
 def test_positions_have_the_gateway_clock_of_their_frame() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.support.clock import ManualClock
 from trunkline.caller import Caller, Dialling
+from trunkline.errors import CallFailed
 from trunkline.media_socket import Receiver
 
 
@@ -18,8 +19,14 @@ class FakeWire:
         self._clock = clock
         self.sent: list[tuple[float, dict[str, Any]]] = []
         self.receiver: Receiver | None = None
+        self.dialled: list[str] = []
+        self.unreachable = 0
 
     async def connect(self, url: str, receiver: Receiver) -> FakeWire:
+        self.dialled.append(url)
+        if self.unreachable:
+            self.unreachable -= 1
+            raise CallFailed(f"nobody answers at {url}")
         self.receiver = receiver
         return self
 
@@ -56,8 +63,16 @@ class FakeWire:
         self.receiver.on_message(message)
 
 
-def fake_call(clock: ManualClock) -> tuple[Caller, FakeWire]:
+def fake_call(
+    clock: ManualClock,
+    *,
+    reattach_within_s: float = 0,
+    others: tuple[str, ...] = (),
+    token: str | None = None,
+) -> tuple[Caller, FakeWire]:
     """A caller that has not dialled yet, and its wire."""
     wire = FakeWire(clock)
-    dialling = Dialling("ws://platform/media/twilio", "+15550100", "+15550123", "CA1")
-    return Caller(dialling, clock, connect=wire.connect), wire
+    dialling = Dialling(
+        "ws://platform/media/twilio", "+15550100", "+15550123", "CA1", token=token, others=others
+    )
+    return Caller(dialling, clock, connect=wire.connect, reattach_within_s=reattach_within_s), wire

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.errors import ContractError
 from contracts.permissions import permissions_of
-from trunkline.bus_users import BusUsers, authorization
+from trunkline.bus_users import BusUsers, accounts
 
 
 def test_a_user_is_the_same_whenever_it_is_asked_for() -> None:
@@ -37,10 +37,22 @@ def test_services_in_one_process_are_one_user() -> None:
     assert user.permissions == permissions_of("router", "session", "llm")
 
 
+def test_processes_that_run_the_same_are_users_of_their_own() -> None:
+    users = BusUsers()
+    one, two = users.of("stt", name="stt-1"), users.of("stt", name="stt-2")
+    assert (one.name, two.name) == ("stt-1", "stt-2")
+    assert one.password != two.password
+    assert one.permissions.publish == two.permissions.publish
+    assert "_INBOX.stt-1.>" in one.permissions.subscribe
+    assert "_INBOX.stt-1.>" not in two.permissions.subscribe
+
+
 def test_the_server_is_told_all_of_it() -> None:
     users = BusUsers()
-    told = json.loads(authorization([users.of("stt"), users.of("trunkline")]).removeprefix("authorization "))
-    stt, operator = told["users"]
+    told = accounts([users.of("stt"), users.of("trunkline")])
+    assert told.endswith("\nsystem_account: SYS\n")
+    ours = json.loads(told.removeprefix("accounts ").removesuffix("system_account: SYS\n"))["TRUNKLINE"]
+    stt, operator = ours["users"]
     may = users.of("stt").permissions
     assert (stt["user"], stt["password"]) == ("stt", users.of("stt").password)
     assert stt["permissions"]["publish"]["allow"] == list(may.publish)

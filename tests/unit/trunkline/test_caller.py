@@ -272,3 +272,93 @@ async def test_a_key_is_pressed_at_once(clock: ManualClock) -> None:
     caller.press("#")
     assert [message["dtmf"] for message in wire.of("dtmf")] == [{"track": "inbound_track", "digit": "#"}]
     await caller.hang_up()
+
+
+async def test_with_a_token_that_alone_says_who_calls_whom(clock: ManualClock) -> None:
+    caller, wire = fake_call(clock, token="a.b.c")
+    await caller.dial()
+    assert wire.of("start")[0]["start"]["customParameters"] == {"token": "a.b.c"}
+    await caller.hang_up()
+
+
+@pytest.mark.parametrize("code", [1006, 1012, 1001])
+async def test_a_leg_that_is_lost_comes_again_and_the_call_goes_on(clock: ManualClock, code: int) -> None:
+    caller, wire = fake_call(clock, reattach_within_s=15, others=("ws://other",), token="a.b.c")
+    await caller.dial()
+    await clock.advance(1)
+    wire.say_media(TONE * 5)
+    wire.unreachable = 2
+    wire.say_closed(code, "")
+    await clock.advance(0.05)
+    missed = len(wire.of("media"))
+    await clock.advance(1)
+    first, last = wire.of("start")
+    assert wire.dialled[1:] == ["ws://other", "ws://platform/media/twilio", "ws://other"]
+    assert first["start"] == last["start"]
+    assert caller.returns == 1
+    assert caller.ending is None
+    wire.say_media(TONE)
+    await clock.advance(1)
+    assert caller.frames_sent > len(wire.of("media")) > missed
+    chunks = [int(message["media"]["chunk"]) for message in wire.of("media")]
+    assert chunks[-1] == caller.frames_sent
+    assert len(caller.heard()) > 160
+    await caller.hang_up()
+    assert len(wire.of("stop")) == 1
+
+
+async def test_a_leg_that_is_refused_for_a_moment_tries_again_until_its_time_is_over(
+    clock: ManualClock,
+) -> None:
+    caller, wire = fake_call(clock, reattach_within_s=15)
+    await caller.dial()
+    wire.say_media(TONE)
+    wire.say_closed(1006, "")
+    tries = 0
+    while caller.ending is None and tries < 50:
+        await clock.advance(0.5)
+        if len(wire.dialled) > tries + 1:
+            tries = len(wire.dialled) - 1
+            wire.say_closed(1008, "another leg has this call")
+    assert 10 <= tries <= 20
+    assert caller.ending is not None
+    assert caller.ending.code == 1006
+    assert clock.monotonic_s() <= 15.5
+    await caller.hang_up()
+
+
+async def test_each_outage_has_its_own_time(clock: ManualClock) -> None:
+    caller, wire = fake_call(clock, reattach_within_s=15)
+    await caller.dial()
+    for _ in range(3):
+        await clock.advance(10)
+        wire.say_closed(1012, "")
+    await clock.advance(1)
+    assert caller.returns == 3
+    assert caller.ending is None
+    await caller.hang_up()
+
+
+@pytest.mark.parametrize("code", [1000, 4404, 1008, 1007])
+async def test_a_call_that_ended_does_not_come_again(clock: ManualClock, code: int) -> None:
+    caller, wire = fake_call(clock, reattach_within_s=15)
+    await caller.dial()
+    wire.say_closed(code, "")
+    await clock.advance(3)
+    assert len(wire.dialled) == 1
+    assert caller.ending is not None
+    await caller.hang_up()
+
+
+async def test_a_caller_may_hang_up_while_its_leg_is_lost(clock: ManualClock) -> None:
+    caller, wire = fake_call(clock, reattach_within_s=15)
+    await caller.dial()
+    wire.unreachable = 1_000
+    wire.say_closed(1006, "")
+    await clock.advance(1)
+    await caller.hang_up()
+    assert caller.ending is not None
+    assert caller.ending.by_caller
+    tried = len(wire.dialled)
+    await clock.advance(3)
+    assert len(wire.dialled) == tried

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from runtime.settings import load
-from trunkline.composition import LIGHT, Placed, Plan, Ports, compose, models_home
+from trunkline.composition import Placed, Plan, Ports, compose, drain_s, models_home
+from trunkline.errors import BadOption
 from trunkline.host import load_service
 from trunkline.readiness import HttpOk, NatsGreets
+from trunkline.workers import LIGHT
 
-PORTS = Ports(gateway=1, nats=2, nats_monitor=3, local_llm=4, health=(11, 12, 13, 14, 15, 16, 17))
+PORTS = Ports(gateways=(1, 9), nats=2, nats_monitor=3, local_llm=4, rest=5, health=tuple(range(11, 31)))
 
 
 def composed(home: Path, **changes: object) -> dict[str, Placed]:
@@ -61,10 +63,10 @@ def test_every_service_is_told_where_everything_is(tmp_path: Path) -> None:
 
 
 def test_every_setting_it_sets_is_one_of_its_service(tmp_path: Path) -> None:
-    table = composed(tmp_path, voice="kokoro", spread=True)
+    table = composed(tmp_path, voice="kokoro", spread=True, rest=True)
     known = {
         f"TRUNKLINE_{field.upper()}"
-        for name in ("gateway", "session", "router", "stt", "llm", "tts", "analytics")
+        for name in ("gateway", "rest", "session", "router", "stt", "llm", "tts", "analytics")
         for field in load_service(name).settings.model_fields
     }
     told = {name for placed in table.values() for name in placed.spec.env if name.startswith("TRUNKLINE_")}
@@ -82,7 +84,7 @@ def test_what_only_one_process_can_have_is_not_inherited(tmp_path: Path) -> None
     environment = {"TRUNKLINE_PROCESS": "mine", "TRUNKLINE_HEALTH_PORT": "99", "OMP_NUM_THREADS": "3"}
     table = composed(tmp_path, environment=environment)
     for placed in table.values():
-        assert "TRUNKLINE_PROCESS" not in placed.spec.env
+        assert placed.spec.env.get("TRUNKLINE_PROCESS") != "mine"
         assert placed.spec.env.get("TRUNKLINE_HEALTH_PORT") != "99"
         assert placed.spec.env["OMP_NUM_THREADS"] == "3"
 
@@ -137,6 +139,75 @@ def test_the_bus_knows_its_users_and_nobody_else_reads_that(tmp_path: Path) -> N
         assert f'"user": "{name}"' in told
         assert table[name].env["TRUNKLINE_NATS_PASSWORD"] in told
     assert plan.users.operator.password in told
+
+
+def test_several_of_a_service_are_told_apart(tmp_path: Path) -> None:
+    table = composed(tmp_path, workers={"stt": 2, "gateway": 2, "llm": 2})
+    assert list(table) == [
+        "nats",
+        "smollm2",
+        "gateway-1",
+        "gateway-2",
+        "stt-1",
+        "stt-2",
+        "tts",
+        "analytics",
+        "llm-1",
+        "llm-2",
+        "router+session",
+    ]
+    for name in ("gateway-1", "gateway-2", "stt-1", "stt-2", "llm-1", "llm-2"):
+        env = table[name].spec.env
+        assert env["TRUNKLINE_PROCESS"] == env["TRUNKLINE_NATS_USER"] == name
+    assert table["tts"].spec.env["TRUNKLINE_PROCESS"] == "tts-1"
+    assert table["router+session"].spec.env["TRUNKLINE_PROCESS"] == "1"
+    ports = [placed.health_port for placed in table.values() if placed.health_port]
+    assert len(set(ports)) == len(ports) == 9
+    assert [table[name].spec.env["TRUNKLINE_GATEWAY_PORT"] for name in ("gateway-1", "gateway-2")] == [
+        "1",
+        "9",
+    ]
+    passwords = {one.spec.env["TRUNKLINE_NATS_PASSWORD"] for one in table.values() if one.health_port}
+    assert len(passwords) == 9
+
+
+def test_rest_is_a_process_of_its_own_that_knows_where_calls_come_in(tmp_path: Path) -> None:
+    assert "rest" not in composed(tmp_path)
+    rest = composed(tmp_path, rest=True)["rest"].spec
+    assert rest.argv == (sys.executable, "-m", "gateway_service.rest")
+    assert rest.env["TRUNKLINE_REST_PORT"] == "5"
+    assert rest.env["TRUNKLINE_REST_MEDIA_URL"] == "ws://127.0.0.1:1/media/twilio"
+    assert rest.env["TRUNKLINE_NATS_USER"] == "rest"
+    public = {"TRUNKLINE_REST_MEDIA_URL": "wss://voice.example/media/twilio"}
+    told = composed(tmp_path, rest=True, environment=public)["rest"].spec.env
+    assert told["TRUNKLINE_REST_MEDIA_URL"] == public["TRUNKLINE_REST_MEDIA_URL"]
+
+
+def test_every_gateway_goes_before_every_worker(tmp_path: Path) -> None:
+    table = composed(tmp_path, workers={"gateway": 2, "stt": 2})
+    for name in ("gateway-1", "gateway-2"):
+        assert set(table[name].spec.stops_before) == {
+            "stt-1",
+            "stt-2",
+            "tts",
+            "analytics",
+            "router+session+llm",
+        }
+
+
+def test_the_first_router_makes_what_the_others_find(tmp_path: Path) -> None:
+    table = composed(tmp_path, workers={"router": 3})
+    assert table["router-1"].spec.needs == ("nats",)
+    assert table["router-3"].spec.needs == ("nats", "router-1")
+
+
+def test_the_time_to_drain_is_the_users(tmp_path: Path) -> None:
+    assert drain_s({}) == 20.0
+    assert drain_s({"TRUNKLINE_DRAIN_TIMEOUT_S": "3"}) == 3.0
+    table = composed(tmp_path, environment={"TRUNKLINE_DRAIN_TIMEOUT_S": "3"})
+    assert table["stt"].spec.env["TRUNKLINE_DRAIN_TIMEOUT_S"] == "3.0"
+    with pytest.raises(BadOption, match="TRUNKLINE_DRAIN_TIMEOUT_S='soon' is no number"):
+        drain_s({"TRUNKLINE_DRAIN_TIMEOUT_S": "soon"})
 
 
 def test_models_lie_where_the_services_look(tmp_path: Path) -> None:

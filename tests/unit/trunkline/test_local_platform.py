@@ -18,6 +18,7 @@ from trunkline import local_platform
 from trunkline.composition import Placed, Plan
 from trunkline.errors import AlreadyRunning, BadOption, NotRunning, StartFailed
 from trunkline.local_platform import TENANTS, LocalPlatform, Options
+from trunkline.ports import free_ports
 from trunkline.readiness import HttpOk
 from trunkline.state import RunningPlatform, RunningProcess, claimed, last_state, read_state, write_state
 from trunkline.supervisor import Happening, ProcessSpec, Report
@@ -25,13 +26,15 @@ from trunkline.supervisor import Happening, ProcessSpec, Report
 NAMES = ("one", "two")
 
 
-def small_processes(monkeypatch: pytest.MonkeyPatch, **modes: str) -> list[Plan]:
+def small_processes(
+    monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...] = NAMES, **modes: str
+) -> list[Plan]:
     """Small processes run instead of the platform's; the plans are what they would have been told."""
     plans: list[Plan] = []
 
     def compose(plan: Plan) -> tuple[Placed, ...]:
         plans.append(plan)
-        ports = dict(zip(NAMES, plan.ports.health, strict=False))
+        ports = dict(zip(names, plan.ports.health, strict=False))
         return tuple(
             Placed(ProcessSpec(name, tiny(port, modes.get(name, "good")), HttpOk(port), {}), port)
             for name, port in ports.items()
@@ -61,7 +64,7 @@ async def test_a_platform_can_be_found_for_as_long_as_it_runs(tmp_path: Path, pl
         assert state.pid == os.getpid()
         operator = plans[0].users.operator
         assert (state.nats_user, state.nats_password) == (operator.name, operator.password)
-        assert state.media_url == f"ws://127.0.0.1:{plans[0].ports.gateway}/media/twilio"
+        assert state.media_url == f"ws://127.0.0.1:{plans[0].ports.gateways[0]}/media/twilio"
     assert not any(lives(one.pid) for one in state.processes)
     with pytest.raises(NotRunning):
         read_state(tmp_path)
@@ -77,6 +80,61 @@ async def test_its_state_follows_a_restart(tmp_path: Path, plans: list[Plan]) ->
         assert after["one"] != before["one"]
         assert after["two"] == before["two"]
         assert lives(after["one"])
+
+
+async def test_one_can_be_restarted_and_the_state_follows(tmp_path: Path, plans: list[Plan]) -> None:
+    async with LocalPlatform(Options(tmp_path, port=0)) as platform:
+        before = platform.pids()
+        await platform.restart("one")
+        after = platform.pids()
+        assert after["one"] != before["one"]
+        assert {one.name: one.pid for one in read_state(tmp_path).processes} == after
+
+
+async def test_a_rolling_restart_goes_through_the_services(
+    tmp_path: Path, plans: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_platform, "_BETWEEN_RESTARTS_S", 0.0)
+    async with LocalPlatform(Options(tmp_path, port=0)) as platform:
+        before = platform.pids()
+        assert [name async for name, _ in platform.rolling()] == ["one", "two"]
+        assert not set(platform.pids().values()) & set(before.values())
+
+
+async def test_a_rolling_restart_of_what_is_not_there_touches_nothing(
+    tmp_path: Path, plans: list[Plan]
+) -> None:
+    async with LocalPlatform(Options(tmp_path, port=0)) as platform:
+        before = platform.pids()
+        with pytest.raises(BadOption, match="there is no process 'three'"):
+            [name async for name, _ in platform.rolling(["one", "three"])]
+        assert platform.pids() == before
+
+
+async def test_a_service_stands_for_all_its_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_platform, "_BETWEEN_RESTARTS_S", 0.0)
+    small_processes(monkeypatch, names=("stt-1", "stt-2", "tts"))
+    async with LocalPlatform(Options(tmp_path, port=0)) as platform:
+        assert [name async for name, _ in platform.rolling(["stt", "stt-1"])] == ["stt-1", "stt-2"]
+
+
+async def test_gateways_take_successive_ports(tmp_path: Path, plans: list[Plan]) -> None:
+    (port,) = free_ports(1)
+    async with LocalPlatform(Options(tmp_path, port=port, workers={"gateway": 2})) as platform:
+        assert plans[0].ports.gateways == (port, port + 1)
+        assert platform.state.media_urls == tuple(
+            f"ws://127.0.0.1:{one}/media/twilio" for one in (port, port + 1)
+        )
+        assert platform.state.media_url == platform.state.media_urls[0]
+        assert len(plans[0].ports.health) == len(plans[0].seats)
+
+
+async def test_several_of_what_is_no_service_are_refused(tmp_path: Path, plans: list[Plan]) -> None:
+    with pytest.raises(BadOption, match="--workers names 'ftp'"):
+        await LocalPlatform(Options(tmp_path, port=0, workers={"ftp": 2})).__aenter__()
+    assert plans == []
 
 
 async def test_two_cannot_share_a_home(tmp_path: Path, plans: list[Plan]) -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.waiting import eventually
-from trunkline.errors import StartFailed
+from trunkline.errors import BadOption, StartFailed
 from trunkline.ports import free_ports
 from trunkline.readiness import HttpOk
 from trunkline.supervisor import Happening, Patience, ProcessSpec, Report, Supervisor
 
 TINY = Path(__file__).with_name("tiny_server.py")
-QUICK = Patience(start_s=10, backoff_s=0.01, stop_s=5)
+QUICK = Patience(start_s=10, backoff_s=0.01, finish_s=5, drain_s=5, stop_s=5)
 
 
 def spec(
@@ -145,14 +145,85 @@ async def test_a_program_that_is_not_there_is_named(supervise: Callable[..., Sup
 async def test_one_that_ignores_the_request_to_end_is_killed(
     supervise: Callable[..., Supervisor], reports: Reports
 ) -> None:
-    async with supervise(spec("mule", "stubborn"), patience=Patience(stop_s=0.1)) as supervisor:
+    async with supervise(spec("mule", "stubborn"), patience=Patience(finish_s=0.1, stop_s=0.1)) as supervisor:
         pid = supervisor.pids["mule"]
     assert not lives(pid)
     assert reports.of(Happening.KILLED) == ["mule"]
 
 
+async def test_one_that_drains_is_told_once_more_when_the_time_is_up(
+    supervise: Callable[..., Supervisor], reports: Reports, tmp_path: Path
+) -> None:
+    async with supervise(spec("slow", "second"), patience=Patience(finish_s=0.1, stop_s=30)):
+        pass
+    assert reports.of(Happening.KILLED) == []
+    assert "asked twice" in (tmp_path / "slow.log").read_text()
+
+
+async def test_a_restart_waits_until_it_is_ready_and_is_no_death(
+    supervise: Callable[..., Supervisor], reports: Reports
+) -> None:
+    async with supervise(spec("one"), spec("two")) as supervisor:
+        before = supervisor.pids
+        assert await supervisor.restart("one") > 0
+        after = supervisor.pids
+        assert after["one"] != before["one"]
+        assert after["two"] == before["two"]
+        assert reports[-2:] == [Report("one", Happening.LEAVING), reports[-1]]
+        assert reports.of(Happening.RESTARTED) == ["one"]
+        os.kill(after["one"], signal.SIGKILL)
+        await eventually(lambda: len(reports.of(Happening.RESTARTED)) == 2, "that it is still looked after")
+    assert reports.of(Happening.DIED) == ["one"]
+
+
+async def test_no_two_are_restarted_at_a_time(supervise: Callable[..., Supervisor], reports: Reports) -> None:
+    async with supervise(spec("one"), spec("two")) as supervisor:
+        await asyncio.gather(supervisor.restart("one"), supervisor.restart("two"))
+    happened = [report.happened for report in reports[-4:]]
+    assert happened == [Happening.LEAVING, Happening.RESTARTED] * 2
+
+
+async def test_one_that_drains_has_longer_in_a_restart(
+    supervise: Callable[..., Supervisor], reports: Reports, tmp_path: Path
+) -> None:
+    patience = Patience(finish_s=0.01, drain_s=30, stop_s=30)
+    async with supervise(spec("slow", "slow"), patience=patience) as supervisor:
+        await supervisor.restart("slow")
+        assert "asked twice" not in (tmp_path / "slow.log").read_text()
+    assert reports.of(Happening.KILLED) == []
+
+
+async def test_one_that_does_not_come_back_is_an_error_and_is_tried_again(
+    supervise: Callable[..., Supervisor], reports: Reports, tmp_path: Path
+) -> None:
+    flag = tmp_path / "broken"
+    one = spec("one", f"unless:{flag}")
+    async with supervise(one) as supervisor:
+        flag.touch()
+        with pytest.raises(StartFailed, match="one did not start: the model is missing"):
+            await supervisor.restart("one")
+        flag.unlink()
+        await eventually(lambda: reports.of(Happening.RESTARTED), "that it is tried again")
+        assert "one" in supervisor.pids
+
+
+async def test_what_is_not_there_cannot_be_restarted(supervise: Callable[..., Supervisor]) -> None:
+    async with supervise(spec("one"), spec("two")) as supervisor:
+        with pytest.raises(BadOption, match=r"no process 'three' \(use any of one two\)"):
+            await supervisor.restart("three")
+
+
+async def test_nothing_is_started_anew_once_all_stops(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise(spec("one"))
+    async with supervisor:
+        pass
+    with pytest.raises(StartFailed, match="everything stops"):
+        await supervisor.restart("one")
+    assert supervisor.pids == {}
+
+
 async def test_in_a_hurry_nobody_is_waited_for(supervise: Callable[..., Supervisor]) -> None:
-    async with supervise(spec("mule", "stubborn"), patience=Patience(stop_s=600)) as supervisor:
+    async with supervise(spec("mule", "stubborn"), patience=Patience(finish_s=600, stop_s=600)) as supervisor:
         pid = supervisor.pids["mule"]
         supervisor.hurry()
     assert not lives(pid)

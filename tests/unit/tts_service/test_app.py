@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from contracts.channels import ASSIGN, HEARTBEAT, RELEASE
+from contracts.channels import ASSIGN, HEARTBEAT, RELEASE, TAKE_OVER
 from contracts.errors import ErrorCode
 from contracts.frames import Frame, FrameFlag
 from contracts.identities import CallRef, uuid7
@@ -20,7 +20,9 @@ from contracts.messages import (
     Assign,
     Assigned,
     AssistantSnapshot,
+    CallDetached,
     CallEnded,
+    CallReassigned,
     EndReason,
     EngineChain,
     EngineFailed,
@@ -30,11 +32,14 @@ from contracts.messages import (
     Outcome,
     PlayoutEnded,
     Release,
+    Replaced,
     ReplyCompleted,
     ReplySentence,
     Role,
     SentenceSynthesized,
     SpeechStarted,
+    TakenOver,
+    TakeOver,
     Voice,
 )
 from contracts.telemetry import FRAMES_OUT, PHRASE_CACHE
@@ -85,7 +90,13 @@ class World:
         return ref
 
     async def assign(
-        self, ref: CallRef, assist: AssistantSnapshot | None = None, *, epoch: int = 1, gateway: str = GATEWAY
+        self,
+        ref: CallRef,
+        assist: AssistantSnapshot | None = None,
+        *,
+        epoch: int = 1,
+        gateway: str = GATEWAY,
+        resumed: bool = False,
     ) -> Assigned:
         assign = Assign(
             call=ref.call,
@@ -94,6 +105,8 @@ class World:
             gateway=gateway,
             workers={Role.TTS: WORKER},
             assistant=assist or assistant(),
+            since={Role.TTS: epoch},
+            resumed=resumed,
         )
         return await self.bus.request(ASSIGN, assign, Assigned, timeout_s=5, role="tts", process=WORKER)
 
@@ -129,6 +142,13 @@ class World:
 
     async def publish(self, ref: CallRef, body: Message) -> None:
         await self.bus.publish_event(ref, body)
+
+    async def replaced(self, ref: CallRef, role: Role, process: str, epoch: int) -> None:
+        """Another process speaks for a role."""
+        await self.publish(
+            ref,
+            CallReassigned(role=role, process=process, epoch=epoch, before="gone", why=Replaced.LOST),
+        )
 
     async def _hear(self, event: Event[Any]) -> None:
         self.events.append(event)
@@ -376,3 +396,51 @@ async def test_a_preloaded_engine_that_is_missing_stops_the_start(nats_url: str,
     with pytest.raises(EngineMissing, match="pip install it"):
         async with world(nats_url, tmp_path, absent, tts_preload=("absent",)):
             pass
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_a_replacement_says_what_the_gateway_has_not(
+    nats_url: str, tmp_path: Path, silent: bool
+) -> None:
+    settings: Any = {"tts_synthetic_audio_ms": 300, "tts_takeover_timeout_s": 0.05}
+    async with world(nats_url, tmp_path, **settings) as now:
+        ref = CallRef("acme", uuid7(1_767_225_600_000, _RNG))
+        asked: list[TakeOver] = []
+
+        async def answer(question: TakeOver) -> TakenOver:
+            asked.append(question)
+            return TakenOver(reply=1, sentences=1)
+
+        if not silent:
+            await now.bus.respond(
+                TAKE_OVER.subject(tenant=ref.tenant, call=ref.call), TakeOver, TakenOver, answer
+            )
+        await now.bus.on_events(ref, now._hear)
+        await now.say(ref, 1, "One.", "Two.")
+        await now.replaced(ref, Role.TTS, WORKER, 2)
+        assert (await now.assign(ref, epoch=2, resumed=True)).error is None
+        frames = await now.until_reply_ends(ref, 1)
+        first = [0] * 15 if silent else []
+        assert [frame.sentence for frame in frames if frame.payload] == [*first, *[1] * 15]
+        assert {frame.epoch for frame in frames} == {2}
+        told = [] if silent else [TakeOver(role=Role.TTS, process=WORKER, epoch=2)]
+        assert asked == told
+
+
+async def test_a_call_without_a_gateway_waits_and_goes_on_at_the_next_one(
+    nats_url: str, tmp_path: Path
+) -> None:
+    async with world(nats_url, tmp_path, tts_synthetic_audio_ms=300) as now:
+        ref = await now.call()
+        await now.say(ref, 1, "One.")
+        await now.until_reply_ends(ref, 1)
+        await now.publish(ref, CallDetached(gateway=GATEWAY, wait_s=15))
+        await now.say(ref, 2, "Two.")
+        await now.replaced(ref, Role.GATEWAY, OTHER_GATEWAY, 2)
+        await now.until_reply_ends(ref, 2)
+        by_gateway = [(gateway, frame.reply, frame.epoch) for gateway, _, frame in now.frames]
+        assert by_gateway == [
+            *[(GATEWAY, 1, 1)] * 16,
+            *[(OTHER_GATEWAY, 1, 1)] * 16,
+            *[(OTHER_GATEWAY, 2, 1)] * 16,
+        ]

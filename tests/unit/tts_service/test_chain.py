@@ -30,7 +30,7 @@ class _Stand:
         self.failures: list[tuple[str, str]] = []
         self.chain = Chain(
             engines_of(engines),
-            Recorder(Turns(1), clock, 5.0),
+            Recorder(Turns(1, clock), clock, 5.0),
             PhraseCache(1_000_000, self.tasks, lambda _: None),
             clock,
             rest_s=10.0,

@@ -20,7 +20,7 @@ from tts_service.scheduling import Turns
 def recording(
     engine: ScriptedEngine, turns: Turns | None = None, timeout_s: float = 5.0
 ) -> AsyncGenerator[Stretch, None]:
-    recorder = Recorder(turns or Turns(1), SystemClock(), timeout_s)
+    recorder = Recorder(turns or Turns(1, SystemClock()), SystemClock(), timeout_s)
     return recorder.record("one", engine, Phrase("Hello.", "anna"), at(0.0))
 
 
@@ -31,7 +31,7 @@ async def test_it_gives_whole_frames_and_the_time_they_took() -> None:
 
 
 async def test_the_turn_is_given_back_between_chunks() -> None:
-    turns = Turns(1)
+    turns = Turns(1, SystemClock())
     stretches = recording(ScriptedEngine(), turns)
     await anext(stretches)
     async with asyncio.timeout(1), turns.turn(at(9.0)):
@@ -48,7 +48,7 @@ async def test_closing_it_closes_the_engine() -> None:
 
 
 async def test_an_engine_that_hangs_is_a_timeout_and_its_turn_is_free() -> None:
-    turns = Turns(1)
+    turns = Turns(1, SystemClock())
     engine = ScriptedEngine(gate=asyncio.Semaphore(1))
     stretches = recording(engine, turns, timeout_s=0.02)
     await anext(stretches)
@@ -69,7 +69,7 @@ async def test_the_engines_own_errors_come_through() -> None:
     refused = ScriptedEngine(fails_at=0, error=EngineFault("Piper failed: no breath"))
     with pytest.raises(EngineFault, match=r"^Piper failed"):
         _ = [stretch async for stretch in recording(refused)]
-    recorder = Recorder(Turns(1), SystemClock(), 1.0)
+    recorder = Recorder(Turns(1, SystemClock()), SystemClock(), 1.0)
     with pytest.raises(UnknownVoice):
         await anext(
             recorder.record("tone", SyntheticEngine(SystemClock(), 100, 0), Phrase("a", f"{VOICE}2"), at(0))

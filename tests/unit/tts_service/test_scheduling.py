@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.room import RoomMeter
+from tests.support.clock import ManualClock
 from tests.unit.tts_service.scripted import at, never
 from tts_service.ports import Due
 from tts_service.scheduling import Turns
@@ -22,9 +24,9 @@ class _Crowd:
         self._ends: dict[str, asyncio.Event] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def comes(self, name: str, due: Due) -> None:
+    async def comes(self, name: str, due: Due, tenant: str = "") -> None:
         self._ends[name] = asyncio.Event()
-        self._tasks[name] = asyncio.ensure_future(self._work(name, due))
+        self._tasks[name] = asyncio.ensure_future(self._work(name, due, tenant))
         await _settle()
 
     async def ends(self, name: str) -> None:
@@ -37,8 +39,8 @@ class _Crowd:
         await asyncio.wait({self._tasks[name]})
         await _settle()
 
-    async def _work(self, name: str, due: Due) -> None:
-        async with self.turns.turn(due):
+    async def _work(self, name: str, due: Due, tenant: str) -> None:
+        async with self.turns.turn(due, tenant):
             self.begun.append(name)
             await self._ends[name].wait()
 
@@ -49,7 +51,7 @@ async def _settle() -> None:
 
 
 async def test_who_is_due_first_goes_first_whoever_came_first() -> None:
-    crowd = _Crowd(Turns(1))
+    crowd = _Crowd(Turns(1, ManualClock()))
     for name, due_s in (("running", 9.0), ("late", 5.0), ("early", 1.0), ("middle", 3.0)):
         await crowd.comes(name, at(due_s))
     for name in ("running", "early", "middle", "late"):
@@ -58,7 +60,7 @@ async def test_who_is_due_first_goes_first_whoever_came_first() -> None:
 
 
 async def test_a_due_that_changed_while_waiting_counts() -> None:
-    crowd = _Crowd(Turns(1))
+    crowd = _Crowd(Turns(1, ManualClock()))
     dues = {"warm": float("inf")}
     await crowd.comes("running", at(0.0))
     await crowd.comes("warm", lambda: dues["warm"])
@@ -69,7 +71,7 @@ async def test_a_due_that_changed_while_waiting_counts() -> None:
 
 
 async def test_what_nobody_waits_for_never_takes_the_last_slot() -> None:
-    crowd = _Crowd(Turns(2))
+    crowd = _Crowd(Turns(2, ManualClock()))
     await crowd.comes("warm", never)
     await crowd.comes("more", never)
     assert crowd.begun == ["warm"]
@@ -80,7 +82,7 @@ async def test_what_nobody_waits_for_never_takes_the_last_slot() -> None:
 
 
 async def test_with_one_slot_it_waits_for_everybody_else() -> None:
-    crowd = _Crowd(Turns(1))
+    crowd = _Crowd(Turns(1, ManualClock()))
     await crowd.comes("running", at(0.0))
     await crowd.comes("warm", never)
     await crowd.comes("live", at(9.0))
@@ -90,7 +92,7 @@ async def test_with_one_slot_it_waits_for_everybody_else() -> None:
 
 
 async def test_who_leaves_while_waiting_or_running_frees_the_place() -> None:
-    crowd = _Crowd(Turns(1))
+    crowd = _Crowd(Turns(1, ManualClock()))
     for name in ("running", "impatient", "patient"):
         await crowd.comes(name, at(0.0))
     await crowd.leaves("impatient")
@@ -100,7 +102,7 @@ async def test_who_leaves_while_waiting_or_running_frees_the_place() -> None:
 
 
 async def test_a_turn_that_was_granted_to_somebody_who_left_goes_on() -> None:
-    turns = Turns(1)
+    turns = Turns(1, ManualClock())
     crowd = _Crowd(turns)
     await crowd.comes("running", at(0.0))
     await crowd.comes("gone", at(1.0))
@@ -112,7 +114,7 @@ async def test_a_turn_that_was_granted_to_somebody_who_left_goes_on() -> None:
 
 
 async def test_an_error_inside_gives_the_turn_back() -> None:
-    turns = Turns(1)
+    turns = Turns(1, ManualClock())
     with pytest.raises(RuntimeError, match="inside"):
         async with turns.turn(at(0.0)):
             raise RuntimeError("inside")
@@ -123,7 +125,7 @@ async def test_an_error_inside_gives_the_turn_back() -> None:
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=30), st.integers(1, 4))
 def test_never_more_than_there_are_slots_and_nobody_is_forgotten(dues: list[int], slots: int) -> None:
     async def run() -> None:
-        turns = Turns(slots)
+        turns = Turns(slots, ManualClock())
         running = most = done = 0
 
         async def work(due_s: float) -> None:
@@ -140,3 +142,60 @@ def test_never_more_than_there_are_slots_and_nobody_is_forgotten(dues: list[int]
         assert done == len(dues)
 
     asyncio.run(run())
+
+
+# -- between tenants ---------------------------------------------------------------------------------
+
+
+async def test_a_tenant_with_many_sentences_waits_for_itself() -> None:
+    clock = ManualClock()
+    crowd = _Crowd(Turns(1, clock))
+    for name in ("loud-1", "loud-2", "loud-3", "loud-4", "quiet-1"):
+        await crowd.comes(name, at(0.0), name.split("-")[0])
+    for _ in range(5):
+        clock.tick(0.1)
+        await crowd.ends(crowd.begun[-1])
+    assert crowd.begun == ["loud-1", "quiet-1", "loud-2", "loud-3", "loud-4"]
+
+
+async def test_what_is_needed_now_goes_before_what_a_tenant_with_more_left_makes_ahead() -> None:
+    clock = ManualClock()
+    crowd = _Crowd(Turns(1, clock))
+    await crowd.comes("loud-1", at(0.0), "loud")
+    await crowd.comes("ahead", at(5.0), "quiet")
+    await crowd.comes("loud-2", at(0.1), "loud")
+    clock.tick(0.2)
+    await crowd.ends("loud-1")
+    assert crowd.begun == ["loud-1", "loud-2"]
+    await crowd.ends("loud-2")
+    await crowd.ends("ahead")
+
+
+async def test_what_a_turn_really_took_counts() -> None:
+    clock = ManualClock()
+    crowd = _Crowd(Turns(1, clock))
+    await crowd.comes("slow-1", at(0.0), "slow")
+    await crowd.comes("fast-1", at(0.0), "fast")
+    for name in ("slow-2", "fast-2", "slow-3", "fast-3"):
+        await crowd.comes(name, at(0.0), name.split("-")[0])
+    for _ in range(6):
+        clock.tick(0.4 if crowd.begun[-1].startswith("slow") else 0.1)
+        await crowd.ends(crowd.begun[-1])
+    assert crowd.begun == ["slow-1", "fast-1", "fast-2", "fast-3", "slow-2", "slow-3"]
+
+
+async def test_the_meter_learns_who_waited_and_for_how_long_the_engines_worked() -> None:
+    clock = ManualClock()
+    meter = RoomMeter(1, 0.2, clock)
+    turns = Turns(1, clock, meter)
+    crowd = _Crowd(turns)
+    for number in range(6):
+        await crowd.comes(f"{number}", at(0.0))
+    for number in range(6):
+        clock.tick(0.5)
+        await crowd.ends(f"{number}")
+    assert meter.utilisation == 1.0
+    assert meter.wait_s == 2.5
+    async with turns.turn(never):
+        clock.tick(7.0)
+    assert meter.utilisation == 0.3, "work that nobody waits for would give way"

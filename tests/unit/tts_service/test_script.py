@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -103,6 +104,78 @@ def test_what_was_overtaken_can_be_given_up() -> None:
     assert script.overtaken
     assert script.give_up() == EndReply(1, 2)
     assert _all(script) == [Say(2, 0, "next reply")]
+
+
+def _two_replies() -> Script[str]:
+    script: Script[str] = Script()
+    for reply, texts in ((1, "ab"), (2, "cd")):
+        for index, text in enumerate(texts):
+            script.add(reply, reply - 1, index, text)
+    script.complete(1, 0, 2)
+    return script
+
+
+_ALL = [Say(1, 0, "a"), Say(1, 1, "b"), EndReply(1, 2), Say(2, 0, "c"), Say(2, 1, "d")]
+
+
+@pytest.mark.parametrize(
+    ("heard", "left"),
+    [("", _ALL), ("a", _ALL[1:]), ("ab", _ALL[3:]), ("abc", _ALL[4:]), ("abcd", []), ("b", _ALL)],
+)
+def test_what_was_not_heard_is_said_again_and_the_rest_after_it(
+    heard: str, left: list[Say[str] | EndReply]
+) -> None:
+    script = _two_replies()
+    assert _all(script) == _ALL
+    script.rewind(lambda item: item in heard)
+    assert _all(script) == left
+    script.add(2, 1, 2, "e")
+    script.complete(2, 1, 3)
+    assert _all(script) == [Say(2, 2, "e"), EndReply(2, 3)]
+
+
+def test_a_reply_that_ended_and_was_heard_ends_again_for_who_has_nothing_of_it() -> None:
+    script = _two_replies()
+    script.complete(2, 1, 2)
+    _all(script)
+    script.rewind(lambda _: True)
+    assert _all(script) == [EndReply(2, 2)]
+
+
+def test_what_is_over_is_not_said_again() -> None:
+    script = _two_replies()
+    _all(script)
+    assert script.cancel(1) == []
+    script.rewind(lambda _: False)
+    assert _all(script) == _ALL[3:]
+
+
+def test_a_sentence_that_was_given_up_is_not_waited_for_again() -> None:
+    script: Script[str] = Script()
+    script.add(1, None, 1, "b")
+    assert script.give_up() == Lost(1, 0)
+    assert _all(script) == [Say(1, 1, "b")]
+    script.rewind(lambda _: False)
+    assert _all(script) == [Say(1, 1, "b")]
+
+
+def test_a_reply_that_nobody_confirms_is_forgotten_after_eight_more() -> None:
+    script: Script[str] = Script()
+    for reply in range(1, 12):
+        script.add(reply, reply, 0, str(reply))
+        script.complete(reply, reply, 1)
+        _all(script)
+    script.rewind(lambda _: False)
+    assert [say.reply for say in _all(script) if isinstance(say, Say)] == list(range(4, 12))
+
+
+@pytest.mark.parametrize(("reply", "sentences", "left"), [(0, 0, _ALL), (1, 1, _ALL[1:]), (2, 1, _ALL[4:])])
+def test_what_the_gateway_holds_is_skipped(
+    reply: int, sentences: int, left: list[Say[str] | EndReply]
+) -> None:
+    script = _two_replies()
+    script.skip(reply, sentences)
+    assert _all(script) == left
 
 
 @given(st.permutations(range(6)), st.integers(0, 6))

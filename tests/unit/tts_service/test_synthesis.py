@@ -86,7 +86,9 @@ class _Call:
         *,
         ahead_s: float = 1000.0,
         gap_s: float = 3.0,
+        doubt_s: float = 0.0,
         slots: int = 1,
+        start: bool = True,
         **engines: Synthesizer | BaseException,
     ) -> None:
         clock = clock or SystemClock()
@@ -96,7 +98,7 @@ class _Call:
         self.engines = engines_of(engines or {"one": ScriptedEngine()})
         self.chain = Chain(
             self.engines,
-            Recorder(Turns(slots), clock, 5.0),
+            Recorder(Turns(slots, clock), clock, 5.0),
             PhraseCache(1_000_000, self.tasks, lambda _: None),
             clock,
             rest_s=10.0,
@@ -111,8 +113,10 @@ class _Call:
             open_span=_span,
             ahead_s=ahead_s,
             gap_s=gap_s,
+            doubt_s=doubt_s,
         )
-        self.synthesis.start()
+        if start:
+            self.synthesis.start()
         self.events: dict[tuple[int, int], Event[ReplySentence]] = {}
 
     async def say(self, reply: int, index: int, text: str | None = None, turn: int | None = None) -> None:
@@ -485,3 +489,99 @@ def test_replies_in_order_are_said_whole_however_their_own_messages_are_mixed(
         await call.close()
 
     asyncio.run(run())
+
+
+# -- another gateway, another worker -----------------------------------------------------------------
+
+
+async def test_a_lost_gateway_gets_no_more_and_the_next_one_all_that_was_not_heard() -> None:
+    clock = ManualClock()
+    call = _Call(clock)
+    for index in range(3):
+        await call.say(1, index)  # 300 ms each
+    await call.complete(1, 3)
+    await call.settle()
+    await clock.advance(0.45)  # the first was heard, and half of the second
+    call.synthesis.detach()
+    await call.say(1, 2)  # again, as it happens
+    sent = len(call.outlet.frames)
+    await call.settle()
+    assert len(call.outlet.frames) == sent
+    call.synthesis.attach()
+    await call.settle()
+    again = call.outlet.frames[sent:]
+    assert [frame.sentence for frame in again if frame.payload] == [1] * 15 + [2] * 15
+    assert again[-1].flags == FrameFlag.REPLY_END
+    assert call.outlet.outcomes == [(1, index, Outcome.DONE) for index in range(3)]
+    await call.close()
+
+
+async def test_what_ended_shortly_before_the_loss_was_noticed_is_said_again() -> None:
+    clock = ManualClock()
+    call = _Call(clock, doubt_s=0.2)
+    await call.say(1, 0)
+    await call.say(1, 1)
+    await call.settle()
+    await clock.advance(0.45)
+    sent = len(call.outlet.frames)
+    call.synthesis.attach()  # the word of the loss did not come
+    await call.settle()
+    assert {frame.sentence for frame in call.outlet.frames[sent:]} == {0, 1}
+    await call.close()
+
+
+async def test_a_sentence_that_the_loss_broke_off_is_made_again_and_reported_once() -> None:
+    gate = asyncio.Semaphore(1)
+    call = _Call(one=ScriptedEngine(3, gate=gate))
+    await call.say(1, 0)
+    await call.until(lambda: len(call.outlet.frames) == 4)
+    call.synthesis.detach()
+    await call.settle()
+    assert call.outlet.reports == []
+    for _ in range(6):
+        gate.release()
+    call.synthesis.attach()
+    await call.until(lambda: call.outlet.reports)
+    assert [frame.sequence for frame in call.outlet.frames] == list(range(19))
+    assert call.outlet.outcomes == [(1, 0, Outcome.DONE)]
+    assert call.outlet.reports[0].audio_ms == 300
+    await call.close()
+
+
+async def test_what_was_cancelled_is_not_said_to_the_next_gateway(call: _Call) -> None:
+    await call.say(1, 0, turn=1)
+    await call.settle()
+    call.synthesis.detach()
+    await call.synthesis.interrupt(2)
+    call.synthesis.attach()
+    sent = len(call.outlet.frames)
+    await call.settle()
+    assert len(call.outlet.frames) == sent
+
+
+async def test_speech_that_is_told_of_twice_silences_once(call: _Call) -> None:
+    await call.synthesis.interrupt(2)
+    await call.say(2, 0, turn=1)  # what was interrupted goes on, for it was no speech
+    await call.synthesis.interrupt(2)
+    await call.until(lambda: call.outlet.reports)
+    assert call.outlet.outcomes == [(2, 0, Outcome.DONE)]
+
+
+async def test_a_replacement_says_what_the_gateway_does_not_hold() -> None:
+    call = _Call(start=False)
+    call.synthesis.recall([(1, 0), (2, 0)])
+    for reply, index in ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2)):
+        await call.say(reply, index, turn=reply)
+        if (reply, index) == (1, 0):
+            await call.complete(1, 1)
+            await call.synthesis.heard(1)
+        if (reply, index) == (2, 1):
+            await call.synthesis.interrupt(3)
+    assert call.outlet.outcomes == [(2, 1, Outcome.CANCELLED)], "of the others the record tells"
+    await call.complete(3, 3)
+    call.synthesis.skip(3, 1)
+    call.synthesis.start()
+    await call.until(lambda: call.outlet.reply_ends)
+    assert [frame.sentence for frame in call.outlet.frames if frame.payload] == [1] * 15 + [2] * 15
+    assert call.outlet.outcomes[1:] == [(3, 1, Outcome.DONE), (3, 2, Outcome.DONE)]
+    await call.close()

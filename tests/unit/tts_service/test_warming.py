@@ -55,7 +55,7 @@ class _Stand:
         self.tasks = TaskOwner("test")
         self.chain = Chain(
             engines_of({"one": self.engine}),
-            Recorder(Turns(1), self.clock, 5.0),
+            Recorder(Turns(1, self.clock), self.clock, 5.0),
             PhraseCache(1_000_000, self.tasks, lambda _: None),
             self.clock,
             rest_s=10.0,

@@ -9,7 +9,7 @@ from websockets.asyncio.client import connect
 
 from contracts.messages import EndReason
 from gateway_service.media.server import listen
-from gateway_service.ports import LegStarted
+from gateway_service.ports import LegOffered
 from gateway_service.settings import Settings
 from tests.support.waiting import eventually
 from tests.unit.gateway_service.stand import SOUND, media, start
@@ -60,7 +60,7 @@ async def test_the_start_and_the_sound_reach_the_call(desk, port):
         await begin(caller, desk)
         await caller.send(orjson.dumps(media()), text=True)
         await eventually(lambda: desk.sound, "sound")
-    assert desk.signals == [LegStarted("CA1", "+15550100", "+15550142", "twilio")]
+    assert desk.signals == [LegOffered("CA1", "+15550100", "+15550142", "twilio", local=True)]
     assert desk.sound == [SOUND]
     await eventually(lambda: desk.ends, "the end")
     assert desk.ends == [(EndReason.CALLER_HUNG_UP, "")]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_service.errors import BadMessage, GatewayError, NumberMissing, UnsupportedMedia, WrongFrameSize
+from gateway_service.errors import BadMessage, BadParameter, GatewayError, UnsupportedMedia, WrongFrameSize
 from gateway_service.media.twilio_protocol import (
     Dtmf,
     Encoder,
@@ -153,18 +153,31 @@ def test_a_stream_without_the_caller_is_refused(tracks):
 
 
 @pytest.mark.parametrize(
-    ("parameters", "missing"),
+    ("parameters", "said"),
     [
-        ({"from": "+15550142"}, "to"),
-        ({"to": "+15550100"}, "from"),
-        ({"to": "", "from": "+15550142"}, "to"),
-        ({"to": "+15550100", "from": "1" * 200}, "from"),
-        (None, "to"),
-        (["to"], "to"),
+        ({"to": "+15550100", "from": "+15550142"}, ("+15550100", "+15550142", None)),
+        ({"token": "e.y.J"}, (None, None, "e.y.J")),
+        ({"to": None, "from": "+15550142"}, (None, "+15550142", None)),
+        (None, (None, None, None)),
+        (["to"], (None, None, None)),
     ],
 )
-def test_a_missing_number_is_named(parameters, missing):
-    with pytest.raises(NumberMissing, match=f"customParameters.{missing} is") as caught:
+def test_a_start_has_the_parameters_it_was_given(parameters, said):
+    begun = read(start(customParameters=parameters))
+    assert (begun.to, begun.from_, begun.token) == said
+
+
+@pytest.mark.parametrize(
+    ("parameters", "at_fault"),
+    [
+        ({"to": "", "from": "+15550142"}, "to"),
+        ({"to": "+15550100", "from": "1" * 200}, "from"),
+        ({"token": 7}, "token"),
+        ({"token": "x" * 1025}, "token"),
+    ],
+)
+def test_a_parameter_that_is_no_text_or_too_long_is_named(parameters, at_fault):
+    with pytest.raises(BadParameter, match=f"customParameters.{at_fault} is not") as caught:
         read(start(customParameters=parameters))
     assert caught.value.close_code == 1008
 

@@ -102,6 +102,13 @@ async def test_a_batch_may_be_in_several_languages(base: WhisperTranscriber) -> 
     assert transcripts[0].text == transcripts[2].text
 
 
+async def test_a_batch_of_different_calls_has_the_words_of_each_alone(base: WhisperTranscriber) -> None:
+    spoken = [clip.samples for clip in clips(*NINE[:6])]
+    alone = [(await heard(base, samples))[0].text for samples in spoken]
+    together = [transcript.text for transcript in await heard(base, *spoken)]
+    assert [normalize(text) for text in together] == [normalize(text) for text in alone]
+
+
 async def test_a_language_that_it_does_not_know_is_refused(
     base: WhisperTranscriber, tiny: WhisperTranscriber
 ) -> None:

@@ -30,6 +30,15 @@ def test_a_run_leaves_a_report_and_a_page_and_can_be_compared(cli: Cli, tmp_path
     assert cli("report", "out/load.json", "--require", "p50<=0")[0] == 1
 
 
+def test_several_gateways_are_taken_in_turn(cli: Cli, tmp_path: Path) -> None:
+    with gateway(answering) as one, gateway(answering) as two:
+        status, _, err = cli("load", "--calls", 2, "--url", one, "--url", two, *SHORT)
+    assert (status, err) == (0, "")
+    report = read_report(tmp_path / "out" / "load.json")
+    assert report.plan["url"] == f"{one} {two}"
+    assert report.broken == {}
+
+
 def test_a_run_that_misses_a_threshold_fails(cli: Cli) -> None:
     with gateway(answering) as url:
         status, out, _ = cli("load", "--calls", 1, "--url", url, *SHORT, "--require", "p50<=0")

@@ -5,7 +5,8 @@ from itertools import pairwise
 import pytest
 
 from trunkline.errors import BadOption
-from trunkline.load.plan import Arrival, Number, arrivals, parse_number, require_loopback, whom
+from trunkline.load.plan import Arrival, LoadPlan, Number, arrivals, parse_number, require_loopback, whom
+from trunkline.load.script import parse_pattern
 
 
 def test_arrivals_come_at_once_evenly_or_ever_faster() -> None:
@@ -47,3 +48,22 @@ def test_this_machine_may_be_loaded(host: str) -> None:
 def test_another_machine_is_not_loaded_by_mistake(url: str) -> None:
     with pytest.raises(BadOption, match="--allow-remote"):
         require_loopback(url)
+
+
+def test_callers_take_gateways_in_turn_and_may_come_back_through_any() -> None:
+    plan = LoadPlan(
+        url="ws://a",
+        others=("ws://b", "ws://c"),
+        numbers=(Number("+15550199"),),
+        calls=4,
+        arrival=Arrival.BURST,
+        arrive_over_s=0.0,
+        script=parse_pattern("noise:1,silence:3"),
+        talk_s=4.0,
+    )
+    assert [plan.dial(index) for index in (0, 1, 3)] == [
+        ("ws://a", ("ws://b", "ws://c")),
+        ("ws://b", ("ws://c", "ws://a")),
+        ("ws://a", ("ws://b", "ws://c")),
+    ]
+    assert plan.describe()["url"] == "ws://a ws://b ws://c"

@@ -1,0 +1,59 @@
+"""Media tokens as REST gives them away: with the address to bring the leg to, and until when."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pydantic import BaseModel
+
+from contracts.identities import CallId, uuid7
+from gateway_service.keyring import Keyring
+from gateway_service.media_tokens import MAX_PARTY, MediaClaims, issue
+from runtime.clock import Clock
+
+
+class Pass(BaseModel):
+    """What lets a caller's leg in: `token` is to be shown at `url`, until `expires_at`, for this call alone.
+
+    After that it still brings the leg back where a gateway was lost in the middle of the call.
+    """
+
+    token: str
+    url: str
+    call: CallId
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """Makes passes that hold for `lifetime_s`."""
+
+    keyring: Keyring
+    url: str
+    lifetime_s: int
+    clock: Clock
+    rng: random.Random
+
+    def new_call(self) -> str:
+        """An id for a call that nobody knows yet."""
+        return uuid7(self.clock.now_us() // 1000, self.rng)
+
+    def pass_for(self, call: str, called: str, caller: str, tenant: str | None) -> Pass:
+        """Let the leg of this call in. A caller who is named at length is cut to what a token carries."""
+        now_s = self.clock.now_us() // 1_000_000
+        claims = MediaClaims(
+            call=call,
+            called=called,
+            caller=caller[:MAX_PARTY],
+            tenant=tenant,
+            issued_s=now_s,
+            expires_s=now_s + self.lifetime_s,
+        )
+        expires_at = datetime.fromtimestamp(claims.expires_s, UTC)
+        return Pass(token=issue(self.keyring, claims), url=self.url, call=call, expires_at=expires_at)
+
+    def holds(self, given: Pass) -> bool:
+        """Whether a pass can still be used to come for the first time."""
+        return given.expires_at.timestamp() > self.clock.now_us() / 1_000_000

@@ -1,0 +1,38 @@
+"""`/v1/plans`: what a subscription buys."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from contracts import messages as m
+from contracts.channels import ROUTER_SUBSCRIPTIONS
+from contracts.messages.access import Name
+from contracts.messages.base import Calls, PlanSlug
+from gateway_service.rest.dependencies import Who
+from gateway_service.rest.json_route import JsonRoute
+from gateway_service.rest.shapes import Body, Items
+
+router = APIRouter(prefix="/v1/plans", tags=["plans"], route_class=JsonRoute)
+
+
+class PlanBody(Body):
+    """Calls at once, and how many of those outbound traffic cannot take."""
+
+    name: Name
+    max_concurrent_calls: Calls
+    inbound_reserve: Calls
+
+
+@router.get("")
+async def list_plans(who: Who) -> Items[m.PlanView]:
+    """Every plan."""
+    reply = await who.router(ROUTER_SUBSCRIPTIONS, m.SubscriptionsReply, m.ListPlans())
+    return Items(items=reply.plans)
+
+
+@router.put("/{slug}")
+async def put_plan(slug: PlanSlug, body: PlanBody, who: Who) -> m.PlanView:
+    """Make or change a plan; every tenant on it gets the new limits."""
+    operation = m.PutPlan(plan=m.PlanView(slug=slug, **body.given()))
+    reply = await who.router(ROUTER_SUBSCRIPTIONS, m.SubscriptionsReply, operation)
+    return next(plan for plan in reply.plans if plan.slug == slug)

@@ -1,0 +1,42 @@
+"""What a replacement must know of a call that has gone on before: which turns are decided, and which is open.
+
+It follows from the record alone. What the caller said since comes again from the gateway, which keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.messages import Event, SpeechDismissed, SpeechStarted, TurnEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """Where to go on. `decided` is the last turn that was, 0 for none; the caller's audio is wanted from
+    after `after_us`, where its speech ended; `open` is the start of the next turn, if that was announced.
+
+    Times are the gateway's clock.
+    """
+
+    decided: int = 0
+    after_us: int = 0
+    open: Event[SpeechStarted] | None = None
+
+
+def resumption(history: Iterable[Event[Any]]) -> Resumption:
+    """What follows from a call's record, given without what is stale."""
+    started: dict[int, Event[SpeechStarted]] = {}
+    ends_us: dict[int, int] = {}
+    for event in history:
+        match event.body:
+            case SpeechStarted(turn=turn):
+                started[turn] = event
+            case TurnEnded(turn=turn, speech_ended_us=ended_us):
+                ends_us[turn] = ended_us
+            case SpeechDismissed(turn=turn, audio_ms=audio_ms):
+                began = started.get(turn)
+                ends_us[turn] = began.body.started_us + round(audio_ms * 1000) if began else 0
+    decided = max(ends_us, default=0)
+    return Resumption(decided, max(ends_us.values(), default=0), started.get(decided + 1))
