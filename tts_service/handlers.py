@@ -58,7 +58,7 @@ class BusOutlet:
     async def frame(self, frame: Frame) -> None:
         """To the gateway that holds the leg. While NATS is away it waits: late, it can be played yet."""
         await self._bus.reachable()
-        await self._bus.publish_frame(self._subject, frame._replace(epoch=self._epoch))
+        self._bus.send_frame(self._subject, frame._replace(epoch=self._epoch))
         self._frames_out.add()
 
     async def synthesized(
