@@ -12,6 +12,7 @@ from gateway_service.media.server import MEDIA_PATHS, listen
 from gateway_service.pacer import Pacer
 from gateway_service.playout import Pace
 from gateway_service.settings import Settings
+from runtime.nap import Nap
 from runtime.process import Context, Service
 
 _GOODBYE_S: Final = 1.5  # longer than a leg waits for its caller's close
@@ -52,14 +53,19 @@ class GatewayApp:
 
 async def attend(desk: Desk, context: Context) -> None:
     """Hear the bus for this desk, and begin what goes on for as long as it takes calls."""
-    await context.bus.on_frames(context.process, desk.on_frame)
+    await context.bus.on_runs_of_frames(context.process, desk.on_frames)
+    context.bus.on_lost(desk.hold)
     context.bus.on_reconnected(desk.catch_up)
+    context.bus.on_reconnected(desk.say_again)
     for work, name in (
         (desk.dispatch.run(), "dispatch"),
         (Pacer(context.clock, desk.tick).run(), "pacer"),
         (desk.beat(), "heartbeat"),
     ):
         context.tasks.spawn(work, name)
+    if desk.settings.gateway_nap_ms:
+        nap = Nap(desk.settings.gateway_nap_ms / 1000, desk.is_busy)
+        context.tasks.spawn(nap.run(), "nap")
 
 
 def pace_of(settings: Settings) -> Pace:
