@@ -9,6 +9,8 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from contracts.messages import CallEnded, CallStarted, DtmfReceived, PlayoutEnded, PlayoutStarted
 from tests.support.callers import caller_to, noise
 from tests.support.platform import Platform, platform
@@ -25,7 +27,7 @@ async def trunkline(*arguments: object) -> Process:
 
 
 async def ended(process: Process) -> tuple[int, str]:
-    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    out, _ = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode is not None
     return process.returncode, out.decode()
 
@@ -56,6 +58,7 @@ async def replay(path: Path, *more: object) -> tuple[int, str, Any]:
     return status, said, json.loads(out.read_text(encoding="utf-8"))
 
 
+@pytest.mark.timeout(300)
 async def test_a_replay_says_the_same_words_and_another_agent_is_found_out(
     nats_url: str, tmp_path: Path
 ) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from contracts.messages import CallEnded, CallStarted, LegEnded, PlayoutEnded, PlayoutStarted
 from contracts.permissions import SERVICES
 from tests.flow.test_replay import LONG_ANSWER, ended, replay, trunkline, two_turns_and_a_key
@@ -23,6 +25,7 @@ def transcript(call: dict[str, Any], when: str) -> Transcript:
     return [(turn[when]["said_pii"], turn[when]["answered_pii"]) for turn in call["turns"]]
 
 
+@pytest.mark.timeout(300)
 async def test_through_the_gateway_and_onto_the_bus_the_transcripts_are_those_of_the_recording(
     tmp_path: Path,
 ) -> None:
