@@ -69,6 +69,10 @@ class ListeningEar:
         return bool(self.waiting)
 
 
+async def all_judged(ears: list[ListeningEar]) -> None:
+    await eventually(lambda: all(len(ear.verdicts) == 2 for ear in ears), "two verdicts each")
+
+
 @asynccontextmanager
 async def a_loop(clock: Any, gather_s: float = 0.005) -> AsyncIterator[tuple[DetectionLoop, SummingDetector]]:
     detector = SummingDetector()
@@ -120,7 +124,7 @@ async def test_a_detector_that_is_quick_needs_no_thread_and_every_codec_has_its_
     for ear in ears:
         loop.add(ear)
         loop.wake(ear)
-    await eventually(lambda: all(len(ear.verdicts) == 2 for ear in ears), "every verdict")
+    await all_judged(ears)
     await tasks.close()
     assert [ear.verdicts[0] for ear in ears] == pytest.approx([100, 100, 100], abs=4)
     for ear in ears:
@@ -136,8 +140,7 @@ async def test_a_call_begins_anew_where_another_was_and_there_is_room_for_any_nu
         for ear in ears:
             loop.add(ear)
             loop.wake(ear)
-        last = ears[-1]
-        await eventually(lambda last=last: len(last.verdicts) == 2, "every verdict")
+        await all_judged(ears)
         assert [ear.verdicts for ear in ears] == [[1, 10 + number % 10] for number in range(100)]
         for ear in ears[:70]:
             loop.remove(ear)
