@@ -78,6 +78,7 @@ class Line:
         self._desk = desk
         self._clock = desk.context.clock
         self._dispatch = desk.dispatch
+        self._send_frame = desk.context.bus.send_frame
         self._audio_subject = ""
         self._recent = RecentIds()
         self._subscriptions: list[Subscription] = []
@@ -90,7 +91,7 @@ class Line:
         """20 ms of the caller, just arrived."""
         frame = self.call.hear(payload, self._clock.now_us())
         if frame is not None:
-            self._dispatch.frame(self._audio_subject, frame)
+            self._send_frame(self._audio_subject, frame)
 
     def tell(self, signal: Signal) -> None:
         """Something beside audio, or the fault for which the leg is to be ended."""
@@ -154,7 +155,7 @@ class Line:
         if past is not None:
             self.publish(self.call.go_on(past, self._clock.now_us()))
         for frame in self.call.kept():
-            self._dispatch.frame(self._audio_subject, frame)
+            self._send_frame(self._audio_subject, frame)
         for event in self._unheard:
             await self.hear_event(event)
         if self.call.ended:  # while we were subscribing
@@ -235,7 +236,7 @@ class Line:
             frame = self.call.resend()
             if frame is None:
                 return False
-            self._dispatch.frame(self._audio_subject, frame)
+            self._send_frame(self._audio_subject, frame)
         return True
 
     def drain(self) -> None:
@@ -260,10 +261,11 @@ class Desk:
         self.entrance = entrance
         self.context = context
         self.meter = Meter(context.metrics)
-        self.dispatch = Dispatch(context.bus, settings.gateway_bus_queue_frames, self.meter.dropped)
+        self.dispatch = Dispatch(context.bus)
+        context.bus.frames.limit = settings.gateway_bus_queue_frames
         self.questions = Questions(context.bus, settings, context.clock)
         self.rota = Rota()
-        self.resending = Resending(self.dispatch)
+        self.resending = Resending(context.bus.frames)
         self.draining = False
         self.stale_epoch = context.metrics.counter(STALE_EPOCH)
         self._refused = context.metrics.counter(LEGS_REFUSED)

@@ -57,7 +57,7 @@ class BusOutlet:
 
     async def frame(self, frame: Frame) -> None:
         """To the gateway that holds the leg."""
-        await self._bus.publish_frame(self._subject, frame._replace(epoch=self._epoch))
+        self._bus.send_frame(self._subject, frame._replace(epoch=self._epoch))
         self._frames_out.add()
 
     async def synthesized(

@@ -81,7 +81,7 @@ class Office:
 
     async def _send(self, frame: Frame) -> None:
         subject = CALLER_AUDIO.subject(process=self.hearer, tenant=CALL.tenant, call=CALL.call)
-        await self.bus.publish_frame(subject, frame)
+        self.bus.send_frame(subject, frame)
 
     async def caller(self, ms: int, level: float) -> None:
         """The caller makes noise of that level (0.1 is a voice to the energy detector), all at once."""

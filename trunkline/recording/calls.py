@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.errors import TrunklineError
-from contracts.frames import Frame, decode_frame
+from contracts.frames import Frame, decode_frames
 from contracts.identities import CallRef
 from contracts.messages import CallStarted, DtmfReceived, Event
 from contracts.wire import call_in, decode_event, event_name
@@ -70,9 +70,8 @@ def _gather(recording: Recording, refs: set[CallRef]) -> dict[CallRef, _Gathered
             if event_name(message.subject):
                 here.events.append(decode_event(message.subject, message.payload))
             else:
-                frame = decode_frame(message.payload)
-                if not frame.reply:
-                    here.frames.append(frame)
+                frames = decode_frames(message.payload)
+                here.frames.extend(frame for frame in frames if not frame.reply)
         except TrunklineError:  # junk that was on the bus then, recorded as it was
             continue
     return found

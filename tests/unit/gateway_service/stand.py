@@ -229,7 +229,7 @@ class Stand:
         """As tts: send agent frames."""
         subject = AGENT_AUDIO.subject(process=GATEWAY, tenant=ref.tenant, call=ref.call)
         for frame in frames:
-            await self.others.bus.publish_frame(subject, frame)
+            self.others.bus.send_frame(subject, frame)
 
     async def hang_up(self, ref: CallRef) -> CommandReply:
         """As session: command the leg to end."""

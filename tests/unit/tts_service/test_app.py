@@ -242,7 +242,7 @@ async def test_speech_of_the_caller_silences_the_reply(nats_url: str, tmp_path: 
         await now.say(ref, 2, "And now?", turn=1)
         await now.until_reply_ends(ref, 2)
         assert len(now.sound(ref, 1)) == sent
-        assert len(now.said(ref, SentenceSynthesized)) == 4
+        await now.until_said(ref, SentenceSynthesized, 4)
 
 
 async def test_without_barge_in_it_talks_on(nats_url: str, tmp_path: Path) -> None:
