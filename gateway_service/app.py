@@ -12,6 +12,7 @@ from gateway_service.media.server import MEDIA_PATHS, listen
 from gateway_service.pacer import Pacer
 from gateway_service.playout import Pace
 from gateway_service.settings import Settings
+from runtime.nap import Nap
 from runtime.process import Context, Service
 
 _GOODBYE_S: Final = 1.5  # longer than a leg waits for its caller's close
@@ -37,7 +38,7 @@ class GatewayApp:
     async def start(self) -> None:
         """Hear the bus, then listen for callers; raises PortInUse."""
         desk, context = self._desk, self._context
-        await context.bus.on_frames(context.process, desk.on_frame)
+        await context.bus.on_runs_of_frames(context.process, desk.on_frames)
         context.bus.on_reconnected(desk.catch_up)
         for work, name in (
             (desk.dispatch.run(), "dispatch"),
@@ -45,6 +46,9 @@ class GatewayApp:
             (desk.beat(), "heartbeat"),
         ):
             context.tasks.spawn(work, name)
+        if self._settings.gateway_nap_ms:
+            nap = Nap(self._settings.gateway_nap_ms / 1000, desk.is_busy)
+            context.tasks.spawn(nap.run(), "nap")
         self._server = await listen(desk, self._settings)
         context.health.require("media", lambda: self._server is not None and self._server.is_serving())
 

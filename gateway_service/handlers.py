@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -52,7 +52,7 @@ from gateway_service.errors import (
     UnknownCall,
 )
 from gateway_service.meter import Meter
-from gateway_service.pacer import Rota
+from gateway_service.pacer import PHASES, Rota
 from gateway_service.playout import Pace
 from gateway_service.ports import CallerSide, LegOffered, LegStarted, MediaLeg, Signal
 from gateway_service.questions import Questions
@@ -170,9 +170,9 @@ class Line:
 
     # -- from the bus --------------------------------------------------------------------------------
 
-    def play(self, frame: Frame) -> None:
-        """An agent frame."""
-        self.publish(self.call.play(frame, self._clock.now_us()))
+    def play(self, frames: Sequence[Frame]) -> None:
+        """Agent frames."""
+        self.publish(self.call.play(frames, self._clock.now_us()))
 
     def tick(self) -> bool:
         """Send what is due of the agent's audio; whether there is more to come."""
@@ -333,18 +333,23 @@ class Desk:
         for line in list(self._lines.values()):
             await line.catch_up()
 
-    def on_frame(self, ref: CallRef, frame: Frame) -> None:
-        """An agent frame for one of the calls here."""
+    def on_frames(self, ref: CallRef, frames: Sequence[Frame]) -> None:
+        """Agent frames for one of the calls here."""
         line = self._lines.get(ref.call)
         if line is None or line.call.ref != ref:
-            self.meter.dropped("unknown_call")
+            for _ in frames:
+                self.meter.dropped("unknown_call")
         else:
-            line.play(frame)
+            line.play(frames)
+
+    def is_busy(self) -> bool:
+        """Whether there are so many calls that it pays to serve them together."""
+        return len(self._lines) >= self.settings.gateway_nap_from_calls
 
     def tick(self) -> None:
-        """The next phase of 20 ms has begun."""
+        """The next phase has begun."""
         self.rota.tick()
-        if self.rota.phase == 0:
+        if self.rota.phase % (PHASES // 2) == 0:
             self.resending.tick()
 
     async def beat(self) -> None:

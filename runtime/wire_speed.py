@@ -147,7 +147,7 @@ class Gatherer:
         writer: Writer,
         *,
         dropped: Callable[[str], None],
-        gather_s: float = 0.004,
+        gather_s: float = 0.003,
         limit: int = 4_000,
         most_bytes: int = 16_384,
     ) -> None:

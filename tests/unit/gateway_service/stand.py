@@ -52,6 +52,7 @@ from runtime.process import Context
 from runtime.settings import ProcessSettings
 from tests.support.context import service_context
 from tests.support.waiting import eventually
+from tests.unit.gateway_service.agent_audio import in_frames
 
 TENANT = "bright-smile"
 GATEWAY = "gateway-test"
@@ -156,7 +157,7 @@ class Caller:
         assert message["streamSid"] == STREAM
         match message["event"]:
             case "media":
-                self.sound.append(pybase64.b64decode(message["media"]["payload"]))
+                self.sound += in_frames(pybase64.b64decode(message["media"]["payload"]))
             case "mark" if self._echo_marks:
                 await self.say({"event": "mark", "streamSid": STREAM, "mark": message["mark"]})
             case "clear":

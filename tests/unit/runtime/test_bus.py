@@ -230,6 +230,7 @@ async def test_while_nats_is_away_audio_is_dropped_and_counted_and_nobody_fails(
         for _ in range(2000):
             await bus.publish(audio, SqlQuery(sql="x" * 1500))  # more than the client keeps
         assert bus.unacknowledged == 1
+        await eventually(lambda: bus.frames.room == bus.frames.limit, "the frames are given up")
         nats_server.start()
         await eventually(lambda: len(came_back) == 2, "it catches up, the second time with success")
         assert await bus.settle(timeout_s=5)
@@ -270,4 +271,5 @@ async def test_frames_that_a_closing_connection_does_not_take_are_counted(
         with monkeypatch.context() as patch:
             patch.setattr(context.bus.client, "_status", Client.DRAINING_PUBS)
             context.bus.send_frame(audio, Frame(Codec.MULAW, 8000, 1, 2, b""))
+            context.bus.frames.flush()
         assert context.metrics.counter(FRAMES_DROPPED).counts == {("bus_refused",): 1}
