@@ -58,6 +58,7 @@ from gateway_service.ports import CallerSide, LegOffered, LegStarted, MediaLeg, 
 from gateway_service.questions import Questions
 from gateway_service.resending import Resending
 from gateway_service.settings import Settings
+from runtime.listening import Listening
 from runtime.process import Context
 from runtime.storage import last_event
 from runtime.worker import RecentIds
@@ -81,7 +82,7 @@ class Line:
         self._send_frame = desk.context.bus.send_frame
         self._audio_subject = ""
         self._recent = RecentIds()
-        self._subscriptions: list[Subscription] = []
+        self._subscriptions: list[Subscription | Listening] = []
         self._trace: str | None = None
         self._unheard: list[Event[Any]] = []
 

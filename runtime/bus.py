@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 import nats.errors
@@ -33,14 +33,15 @@ from contracts.telemetry import (
     HANDLER_ERRORS,
     MESSAGES_REJECTED,
 )
-from contracts.wire import call_in, channel_of, decode_event, every_event_of, every_eye_on, every_frame_to
+from contracts.wire import call_in, channel_of, decode_event, events_of, every_eye_on, every_frame_to
 from runtime.clock import Clock
 from runtime.connection import Connection, taken_in
 from runtime.errors import BusUnavailable, MessageTooLarge, RequestTimeout, Unanswered
+from runtime.listening import Listening
 from runtime.outbox import Outbox
 from runtime.tasks import TaskOwner
 from runtime.telemetry import Metrics
-from runtime.wire_speed import Gatherer
+from runtime.wire_speed import Gatherer, event_command
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,6 @@ EventHandler = Callable[[Event[Any]], Awaitable[None]]
 FrameHandler = Callable[[CallRef, Frame], None]
 RunHandler = Callable[[CallRef, list[Frame]], None]
 
-_MSG_ID = "Nats-Msg-Id"
 _HEADER_ROOM_BYTES = 256
 _TRY_AGAIN_S = 1.0
 _REMEMBERED_SUBJECTS = 4096
@@ -80,7 +80,7 @@ class Bus:
 
     async def start(self) -> None:
         """Listen for the stream's acknowledgements and retry what it misses."""
-        await self.client.subscribe(f"{self._ack_prefix}.*", cb=self._on_ack)
+        await self.client.subscribe_directly(f"{self._ack_prefix}.*", self._on_ack)
         self._tasks.spawn(self._outbox.run(), "outbox")
         self.client.when_reconnected.append(self._on_reconnected)
         self.on_reconnected(self._outbox.resend)
@@ -129,6 +129,7 @@ class Bus:
 
     async def flush(self) -> None:
         """Return once NATS has taken in all that was sent and subscribed to; raises BusUnavailable."""
+        self.frames.flush()
         await taken_in(self.client)
 
     # -- call events ---------------------------------------------------------------------------------
@@ -177,33 +178,33 @@ class Bus:
 
     async def on_events(
         self, ref: CallRef, handle: EventHandler, names: frozenset[str] | None = None
-    ) -> Subscription:
+    ) -> Listening:
         """Hear the recorded events of one call in order; with `names`, only those."""
-        return await self._subscribe_events(every_event_of(ref), handle, names)
+        return await self._listen(events_of(ref, names), handle, names)
 
-    async def on_every_call(self, handle: EventHandler, *channels: Channel[Any]) -> list[Subscription]:
+    async def on_every_call(self, handle: EventHandler, *channels: Channel[Any]) -> list[Listening]:
         """Hear these events of every call."""
-        return [await self._subscribe_events(channel.wildcard(), handle, None) for channel in channels]
+        return [await self._listen([channel.wildcard()], handle) for channel in channels]
 
-    async def on_live(self, ref: CallRef, handle: EventHandler) -> Subscription:
+    async def on_live(self, ref: CallRef, handle: EventHandler) -> Listening:
         """Watch what is live about one call."""
-        return await self._subscribe_events(every_eye_on(ref), handle, None)
+        return await self._listen([every_eye_on(ref)], handle)
 
-    async def _subscribe_events(
-        self, subject: str, handle: EventHandler, names: frozenset[str] | None
-    ) -> Subscription:
-        async def decode_and_handle(msg: Msg) -> None:
-            await handle(decode_event(msg.subject, msg.data))
+    async def _listen(
+        self, subjects: Iterable[str], handle: EventHandler, names: frozenset[str] | None = None
+    ) -> Listening:
+        async def decode_and_handle(subject: str, data: bytes) -> None:
+            await handle(decode_event(subject, data))
 
-        async def receive(msg: Msg) -> None:
-            name = msg.subject.split(".", 3)[3]
-            if names is None or name in names:
-                await self.guard(name, decode_and_handle(msg))
+        async def receive(subject: str, data: bytes) -> None:
+            await self.guard(subject.split(".", 3)[-1], decode_and_handle(subject, data))
 
-        return await self.client.subscribe(subject, cb=receive)
+        listening = Listening(self.client, receive, self._tasks, names)
+        await listening.begin(subjects)
+        return listening
 
     async def guard(self, where: str, handling: Awaitable[None]) -> None:
-        """Let no handler end its own subscription: nats-py stops one whose callback is cancelled."""
+        """Let no handler end what calls it: neither by what it raises, nor by what it had cancelled."""
         try:
             await handling
         except TrunklineError as error:
@@ -223,20 +224,13 @@ class Bus:
     async def _send_event(self, subject: str, data: bytes, event_id: str) -> bool:
         if not self.connected:
             return False
-        self.frames.flush()
-        try:
-            await self.client.publish(
-                subject, data, reply=f"{self._ack_prefix}.{event_id}", headers={_MSG_ID: event_id}
-            )
-        except nats.errors.Error as error:
-            log.warning("publishing on %s failed, will be sent again: %s", subject, error)
-            return False
+        self.frames.put_urgent(event_command(subject, f"{self._ack_prefix}.{event_id}", event_id, data))
         return True
 
-    async def _on_ack(self, msg: Msg) -> None:
-        refused = b'"error"' in msg.data or not msg.data
-        text = (msg.data.decode(errors="replace") or "no stream listens") if refused else None
-        self._outbox.acknowledged(msg.subject.rsplit(".", 1)[1], text)
+    def _on_ack(self, subject: bytes, data: bytes) -> None:
+        refused = b'"error"' in data or not data
+        text = (data.decode(errors="replace") or "no stream listens") if refused else None
+        self._outbox.acknowledged(subject.rsplit(b".", 1)[1].decode(), text)
 
     # -- audio ---------------------------------------------------------------------------------------
 
@@ -285,6 +279,7 @@ class Bus:
         While NATS is away it waits in the client's buffer, behind the requests that went before; when that
         is full it is dropped.
         """
+        self.frames.flush()  # what was said before is heard before
         try:
             await self.client.publish(subject, message.model_dump_json().encode())
         except nats.errors.Error as error:
@@ -318,6 +313,7 @@ class Bus:
         MessageTooLarge for one that NATS does not carry, MessageError for a junk answer.
         """
         subject = channel.subject(**tokens)
+        self.frames.flush()
         try:
             answer = await self.client.request(subject, message.model_dump_json().encode(), timeout=timeout_s)
         except nats.errors.NoRespondersError as error:
@@ -355,6 +351,7 @@ class Bus:
             except Unanswered as error:
                 log.info("left unanswered on %s: %s", subject, error)
                 return
+            self.frames.flush()
             try:
                 await msg.respond(result)
             except nats.errors.Error as error:

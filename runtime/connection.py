@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import nats.errors
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from typing_extensions import override
 
@@ -83,13 +82,13 @@ class Connection(Client):
 
     async def subscribe_directly(self, subject: str, handle: Direct) -> Subscription:
         """Hear a subject with nothing between the socket and `handle`, which must neither block nor raise."""
-
-        async def receive(msg: Msg) -> None:  # what comes before the server's answer is known here
-            handle(msg.subject.encode(), msg.data)
-
-        subscription = await self.subscribe(subject, cb=receive)
-        self.direct[subscription._id] = handle  # noqa: SLF001 - nats-py tells its number nowhere else
-        return subscription
+        sid = self._sid + 1  # nothing is awaited before the subscription has its number
+        self.direct[sid] = handle
+        try:
+            return await self.subscribe(subject)
+        except BaseException:
+            self.direct.pop(sid, None)
+            raise
 
     @override
     def _remove_sub(self, sid: int, max_msgs: int = 0) -> None:
@@ -119,7 +118,7 @@ class Connection(Client):
     async def _complain(self, error: Exception) -> None:
         text = str(error) or type(error).__name__
         if isinstance(error, nats.errors.SlowConsumerError):
-            self._dropped(error.subject)
+            self.dropped(error.subject)
         elif text != self.last_complaint:
             self.last_complaint = text
             log.warning("NATS: %s", text)
@@ -129,7 +128,8 @@ class Connection(Client):
                 mend="correct TRUNKLINE_NATS_USER and TRUNKLINE_NATS_PASSWORD",
             )
 
-    def _dropped(self, subject: str) -> None:
+    def dropped(self, subject: str) -> None:
+        """A message was dropped, because those before it take too long: logged now and then."""
         if self._drops % _DROPS_A_LINE == 0:
             log.error("messages come in faster than they are handled; dropped one on %s", subject)
         self._drops += 1

@@ -111,8 +111,13 @@ class QuickParser(Parser):
         body, ends = begins + int(words[-2]), begins + int(words[-1])
         if ends + 2 > len(data):
             return at
-        reply = words[2] if len(words) == 5 else b""
-        await self._hand_on(int(words[1]), words[0], reply, data[body:ends], data[begins:body])
+        sid = int(words[1])
+        handle = self._direct.get(sid)
+        if handle is not None:
+            handle(words[0], data[body:ends])
+        else:
+            reply = words[2] if len(words) == 5 else b""
+            await self._hand_on(sid, words[0], reply, data[body:ends], data[begins:body])
         return ends + 2
 
 
@@ -157,6 +162,7 @@ class Gatherer:
         self._gather_s = gather_s
         self._most_bytes = most_bytes
         self._waiting: deque[tuple[str, bytes]] = deque()
+        self._urgent: list[bytes] = []
         self._gathering = False
         self._left_s = 0.0
 
@@ -180,23 +186,42 @@ class Gatherer:
             else:
                 loop.call_soon(self._ring)
 
+    def put_urgent(self, command: bytes) -> None:
+        """Write a whole command of the protocol at the end of this turn of the loop, behind what waits.
+
+        It is not sent again where it cannot be written.
+        """
+        if not self._urgent:
+            asyncio.get_running_loop().call_soon(self._ring)
+        self._urgent.append(command)
+
     def flush(self) -> None:
         """Write all that waits; where the writer has enough to do, soon."""
         if why := self._writer.refuses:
             for _ in range(len(self._waiting)):
                 self._dropped(why)
             self._waiting.clear()
-        elif self._waiting and not self._writer.busy:
+            self._urgent.clear()
+        elif (self._waiting or self._urgent) and not self._writer.busy:
             self._left_s = asyncio.get_running_loop().time()
             commands = _commands(self._waiting, self._most_bytes)
             self._waiting.clear()
-            self._writer.write_now(commands)
+            urgent, self._urgent = self._urgent, []
+            self._writer.write_now(b"".join((commands, *urgent)) if urgent else commands)
 
     def _ring(self) -> None:
+        self._gathering = False
         self.flush()
-        self._gathering = bool(self._waiting)
-        if self._gathering:
+        if self._waiting or self._urgent:
+            self._gathering = True
             asyncio.get_running_loop().call_later(self._gather_s, self._ring)
+
+
+def event_command(subject: str, reply: str, event_id: str, payload: bytes) -> bytes:
+    """A publication under an id that the stream knows it by when it comes again."""
+    headers = b"NATS/1.0\r\nNats-Msg-Id: %b\r\n\r\n" % event_id.encode()
+    line = f"HPUB {subject} {reply} {len(headers)} {len(headers) + len(payload)}\r\n"
+    return b"%b%b%b\r\n" % (line.encode(), headers, payload)
 
 
 def _commands(messages: deque[tuple[str, bytes]], most_bytes: int) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -38,6 +38,7 @@ from contracts.messages import (
     OpenCall,
     OpenCallReply,
 )
+from runtime.listening import Listening
 from runtime.process import Context
 from session_service.admission import Admission
 from session_service.assigning import Assigner
@@ -104,7 +105,7 @@ class Reign:
             tasks=context.tasks,
         )
         self._inquiries = Inquiries(self._lifecycle, self.admission, self._handlers.leading)
-        self._subscriptions: list[Subscription] = []
+        self._subscriptions: list[Subscription | Listening] = []
         self._questions: list[Subscription] = []
         self._sweeping: asyncio.Task[Any] | None = None
 
@@ -169,7 +170,7 @@ class Reign:
                 log.warning("calls will be looked after again: %s", error)
 
 
-async def _leave(subscriptions: list[Subscription]) -> None:
+async def _leave(subscriptions: Sequence[Subscription | Listening]) -> None:
     for subscription in subscriptions:
         with suppress(nats.errors.Error):  # the connection is gone, or it was left before
             await subscription.unsubscribe()

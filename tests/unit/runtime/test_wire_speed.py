@@ -18,6 +18,7 @@ TRAFFIC = (
     b"MSG call.x 3 _INBOX.1 4\r\nab\r\n\r\n"
     b"HMSG call.y 3 _INBOX.2 22 27\r\nNATS/1.0\r\nKey: val\r\n\r\nhello\r\n"
     b"PONG\r\n"
+    b"HMSG audio.h 7 16 21\r\nNATS/1.0\r\nA:\r\n\r\nhello\r\n"
     b"HMSG call.z 4 12 12\r\nNATS/1.0\r\n\r\n\r\n"
     b"+OK\r\n"
     b"MSG audio.a.b.c 7 0\r\n\r\n"
@@ -31,6 +32,7 @@ HEARD = [
     (3, b"call.x", b"_INBOX.1", b"ab\r\n", b""),
     (3, b"call.y", b"_INBOX.2", b"hello", b"NATS/1.0\r\nKey: val\r\n\r\n"),
     "pong",
+    (b"audio.h", b"hello"),
     (4, b"call.z", b"", b"", b"NATS/1.0\r\n\r\n"),
     (b"audio.a.b.c", b""),
     "'permissions violation'",
@@ -180,6 +182,18 @@ async def test_what_cannot_be_written_any_more_is_dropped_and_counted(socket: So
     assert dropped == ["bus_away"]
 
 
+async def test_what_is_urgent_leaves_with_what_waits_and_behind_it(socket: Socket) -> None:
+    gatherer = Gatherer(socket, dropped=pytest.fail, gather_s=60)
+    gatherer.put("a", b"0")
+    gatherer.flush()
+    gatherer.put("a", b"1")
+    gatherer.put_urgent(b"PUB b 1\r\n2\r\n")
+    gatherer.put_urgent(b"PUB b 1\r\n3\r\n")
+    gatherer.put("a", b"4")
+    await eventually(lambda: len(socket.writes) == 2, "together")
+    assert socket.writes[1] == b"PUB a 2\r\n14\r\nPUB b 1\r\n2\r\nPUB b 1\r\n3\r\n"
+
+
 # -- on a connection -----------------------------------------------------------------------------------
 
 
@@ -187,13 +201,14 @@ async def test_a_direct_subscription_hears_all_in_order_until_it_ends(nats_url: 
     heard: list[bytes] = []
     async with service_context(ProcessSettings(nats_url=nats_url), "probe") as context:
         client = context.bus.client
+        others = dict(client.direct)
         subscription = await client.subscribe_directly("direct.*", lambda _, data: heard.append(data))
         for number in range(500):
             await client.publish("direct.a", b"%d" % number)
         await eventually(lambda: len(heard) == 500, "everything")
         assert heard == [b"%d" % number for number in range(500)]
         await subscription.unsubscribe()
-        assert client.direct == {}
+        assert client.direct == others
         await client.publish("direct.a", b"late")
         await context.bus.flush()
         assert len(heard) == 500
