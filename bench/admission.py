@@ -154,7 +154,7 @@ async def measure(server: NatsServer, seconds: float, rate: float) -> dict[str, 
         stack.push_async_callback(tasks.close)
         await publish_numbers(bus, NUMBERS)
         await staff(workers, tasks, capacity=100_000)
-        session = await SessionProcess.start(server.url, heartbeat_s=0.5)
+        session = await SessionProcess.start(server.url)
         stack.push_async_callback(session.kill)
         pids = {"session": session.pid, "bench": os.getpid()}
         return {

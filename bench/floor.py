@@ -32,7 +32,7 @@ from runtime.telemetry import Telemetry
 ROOT: Final = Path(__file__).parents[1]
 GATEWAY: Final = "gateway-bench"
 WORKERS: Final = {Role.STT: "stt-bench", Role.LLM: "llm-bench", Role.TTS: "tts-bench"}
-_HEARTBEAT_S: Final = 0.5
+_HEARTBEAT_S: Final = 0.3
 _READY_S: Final = 20.0
 
 
@@ -100,6 +100,7 @@ class SessionProcess:
         self._process = process
         self._said = asyncio.Condition()
         self._reading = asyncio.create_task(self._read())
+        self._ended = False
         self.log = ""
 
     @classmethod
@@ -132,9 +133,11 @@ class SessionProcess:
         return "leads, in term" in self.log
 
     async def says(self, text: str) -> None:
-        """Return once its log holds `text`."""
+        """Return once its log holds `text`; raises RuntimeError with the log where it ends before."""
         async with asyncio.timeout(_READY_S), self._said:
-            await self._said.wait_for(lambda: text in self.log)
+            await self._said.wait_for(lambda: text in self.log or self._ended)
+        if text not in self.log:
+            raise RuntimeError(f"the session has ended:\n{self.log}")
 
     async def kill(self) -> None:
         """SIGKILL; returns when it is gone."""
@@ -148,3 +151,6 @@ class SessionProcess:
             async with self._said:
                 self.log += piece.decode(errors="replace")
                 self._said.notify_all()
+        self._ended = True
+        async with self._said:
+            self._said.notify_all()

@@ -5,7 +5,9 @@ The same race at its full length of 10,000 is `python -m bench.admission --race 
 
 from __future__ import annotations
 
+from bench.admission import measure
 from bench.admission_race import PLATFORM_LIMIT, race
+from trunkline.nats_server import NatsServer
 
 
 async def test_no_limit_is_exceeded_by_one_call_while_the_leader_is_killed(nats_url: str) -> None:
@@ -18,3 +20,10 @@ async def test_no_limit_is_exceeded_by_one_call_while_the_leader_is_killed(nats_
     assert set(outcome.ends.values()) == {1}, "each accepted call has ended once"
     assert (outcome.left_in_kv, outcome.left_held) == ([], 0), "every slot is free"
     assert outcome.asked == len(outcome.accepted) + outcome.refused.total()
+
+
+async def test_the_bench_of_admissions_measures(nats_server: NatsServer) -> None:
+    report = await measure(nats_server, 0.5, 20.0)
+    for figures in (report["most"], report["at_rate"]):
+        assert figures["calls"] > 0
+        assert figures["refused"] == 0

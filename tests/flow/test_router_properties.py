@@ -151,8 +151,11 @@ async def change_assistant(asker: Client, world: World, _: str, data: st.DataObj
 STEPS = [assign, configure, change_assistant]
 
 
-async def calls_are_routed_accurately(asker: Client, data: st.DataObject) -> None:
-    """Whatever was assigned and configured, each number is answered by that, and no other by anything."""
+async def calls_are_routed_accurately(asker: Client, data: st.DataObject) -> World:
+    """Whatever was assigned and configured, each number is answered by that, and no other by anything.
+
+    Returns the tenants and numbers as they are then.
+    """
     world = await people_the_world(asker, data)
     for number in world.lines:
         await assign(asker, world, number, data)
@@ -163,6 +166,7 @@ async def calls_are_routed_accurately(asker: Client, data: st.DataObject) -> Non
     for number in world.lines:
         await answered_as_expected(asker, world, number)
     assert await asker.published(a_number(data)) is None
+    return world
 
 
 async def answered_as_expected(asker: Client, world: World, number: str) -> None:
@@ -299,7 +303,11 @@ async def ask_any(
 @MANY
 @given(data=st.data())
 async def test_property_1_call_routing_accuracy(asker: Client, data: st.DataObject) -> None:
-    """Feature: ai-voice-agent, Property 1: Call Routing Accuracy."""
+    """Feature: ai-voice-agent, Property 1: Call Routing Accuracy.
+
+    For any incoming phone number in the system, the router should map it to exactly one valid client
+    configuration with the correct profession prompt and voice clone ID.
+    """
     await calls_are_routed_accurately(asker, data)
 
 
@@ -346,5 +354,9 @@ async def tenants_are_isolated(asker: Client, data: st.DataObject) -> None:
 @MANY
 @given(data=st.data())
 async def test_property_4_multi_tenant_data_isolation(asker: Client, data: st.DataObject) -> None:
-    """Feature: ai-voice-agent, Property 4: Multi-Tenant Data Isolation."""
+    """Feature: ai-voice-agent, Property 4: Multi-Tenant Data Isolation.
+
+    For any client in the system, all call data, analytics, and configuration should be completely isolated
+    from other clients, with no cross-client data leakage.
+    """
     await tenants_are_isolated(asker, data)
