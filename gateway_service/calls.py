@@ -7,6 +7,7 @@ publishes them.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, Final
 
 from contracts.epochs import Border
@@ -39,7 +40,7 @@ from gateway_service.call_states import OVER, State, Step, after
 from gateway_service.errors import GatewayError, OutOfOrder, StaleTakeOver
 from gateway_service.history import History
 from gateway_service.kept_audio import KeptAudio
-from gateway_service.playout import CODEC, RATE_HZ, Pace, Playout
+from gateway_service.playout import CODEC, RATE_HZ, Pace, Playout, Sound
 from gateway_service.ports import DigitPressed, FrameMeter, HungUp, LegStarted, MarkPlayed, MediaLeg
 from gateway_service.turns import Turns
 
@@ -249,27 +250,26 @@ class Call:
 
     # -- to the caller -------------------------------------------------------------------------------
 
-    def play(self, frame: Frame, now_us: int) -> list[Message]:
-        """An agent frame from the bus: queued, and sent at once where the caller hears nothing now."""
+    def play(self, frames: Sequence[Frame], now_us: int) -> list[Message]:
+        """Agent frames from the bus: queued, and sent at once where the caller hears nothing now."""
         if self.state is not State.TALKING:
-            self._drop("call_over")
+            for _ in frames:
+                self._drop("call_over")
             return []
         hungry = self._playout.hungry
-        why = self._playout.put(frame)
-        if why is not None:
-            self._drop(why)
+        for frame in frames:
+            why = self._playout.put(frame)
+            if why is not None:
+                self._drop(why)
         return self.tick(now_us) if hungry else []
 
     def tick(self, now_us: int) -> list[Message]:
         """Send what is due; what began or ended with it."""
         if self.state is not State.TALKING:
             return []
-        for sound in self._playout.due(now_us):
-            if not self._leg.send_audio(sound.payload, sound.mark):
-                self._drop("slow_reader")
-            elif sound.payload:
-                self._frames_out += 1
-                self._meter.went_out()
+        sounds = self._playout.due(now_us)
+        if sounds:
+            self._send(sounds)
         return self._spoken(now_us)
 
     def _spoken(self, now_us: int) -> list[Message]:
@@ -419,6 +419,26 @@ class Call:
             frames_out=self._frames_out,
             frames_dropped=self._frames_dropped,
         )
+
+    def _send(self, sounds: list[Sound]) -> None:
+        """What is due leaves in as few messages as its marks allow: each costs more than its sound."""
+        frames, together = 0, b""
+        for payload, mark in sounds:
+            frames += bool(payload)
+            together = together + payload if together else payload
+            if mark is not None:
+                self._send_piece(together, mark, frames)
+                frames, together = 0, b""
+        if together:
+            self._send_piece(together, None, frames)
+
+    def _send_piece(self, payload: bytes, mark: str | None, frames: int) -> None:
+        if not self._leg.send_audio(payload, mark):
+            for _ in range(frames or 1):
+                self._drop("slow_reader")
+        elif frames:
+            self._frames_out += frames
+            self._meter.went_out(frames)
 
     def _drop(self, why: str) -> None:
         self._frames_dropped += 1

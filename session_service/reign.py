@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -39,6 +39,7 @@ from contracts.messages import (
     OpenCall,
     OpenCallReply,
 )
+from runtime.listening import Listening
 from runtime.process import Context
 from session_service.admission import Admission
 from session_service.core import Core, Ports
@@ -98,7 +99,7 @@ class Reign:
             tracer=context.tracer,
         )
         self._inquiries = Inquiries(self._core.lifecycle, self.admission, self._handlers.leading)
-        self._subscriptions: list[Subscription] = []
+        self._subscriptions: list[Subscription | Listening] = []
         self._questions: list[Subscription] = []
 
     async def begin(self) -> None:
@@ -187,7 +188,7 @@ async def _while_leading(work: Coroutine[Any, Any, None]) -> None:
         log.info("left to the next leader: %s", error)
 
 
-async def _leave(subscriptions: list[Subscription]) -> None:
+async def _leave(subscriptions: Sequence[Subscription | Listening]) -> None:
     for subscription in subscriptions:
         with suppress(nats.errors.Error):  # the connection is gone, or it was left before
             await subscription.unsubscribe()

@@ -12,7 +12,7 @@ from contracts.errors import ErrorCode, MessageError, SubjectError, VersionError
 from contracts.identities import CallRef
 from contracts.messages import DtmfReceived, Event, HangUp, Heartbeat, TurnEnded
 from contracts.messages.calls import EndReason
-from contracts.wire import call_in, channel_of, decode_event, wire_model
+from contracts.wire import call_in, channel_of, decode_event, event_class, wire_model
 
 REF = CallRef("bright-smile", "019b78c9-0a80-78f1-91b7-584a2265b1f5")
 OTHER = CallRef("other-smile", "019b78c9-0a80-78f1-91b7-584a2265b1f6")
@@ -93,6 +93,13 @@ def test_the_filters_of_a_call_and_a_process() -> None:
     assert wire.event_name(ch.TURN_ENDED.subject(**REF._asdict())) == "turn.ended"
     assert wire.event_name(ch.CALLER_AUDIO.subject(process="stt-1", **REF._asdict())) == ""
     assert wire.every_frame_to("stt-1") == "audio.stt-1.*.*"
+
+
+def test_few_events_of_a_call_have_a_filter_each_and_many_one() -> None:
+    few, many = frozenset({"turn.ended", "call.ended"}), frozenset({"turn.ended", "call.ended", "leg.ended"})
+    prefix = f"call.{REF.tenant}.{REF.call}"
+    assert wire.events_of(REF, few) == (f"{prefix}.call.ended", f"{prefix}.turn.ended")
+    assert wire.events_of(REF, many) == wire.events_of(REF, None) == (f"{prefix}.>",)
 
 
 @pytest.mark.parametrize("build", [wire.every_event_of, wire.every_eye_on])
@@ -244,3 +251,8 @@ def test_a_body_travels_on_one_call_channel_only() -> None:
 
     assert len(set(bodies)) == len(bodies)
     assert TurnEnded in bodies
+
+
+def test_an_event_is_of_the_class_that_reading_it_gives() -> None:
+    rows = [row for row in CHANNELS if row.plane in (Plane.RECORD, Plane.LIVE)]
+    assert [event_class(row) for row in rows] == [wire_model(row) for row in rows]

@@ -74,7 +74,7 @@ class Line:
             self.sequence += 1
 
     async def send(self, frame: Frame) -> None:
-        await self.service.watcher.bus.publish_frame(self.subject, frame)
+        self.service.watcher.bus.send_frame(self.subject, frame)
 
     async def said(self, kind: type[Any], count: int = 1) -> list[Event[Any]]:
         def found() -> list[Event[Any]]:
@@ -182,7 +182,7 @@ async def test_two_calls_at_once_stay_two(service: Service) -> None:
     (one,), (two,) = await first.said(TurnEnded), await second.said(TurnEnded)
     assert one.body.audio_ms == pytest.approx(600, abs=40)
     assert two.body.audio_ms == pytest.approx(900, abs=40)
-    assert service.count(FRAMES_IN) == 100 + 125
+    await eventually(lambda: service.count(FRAMES_IN) == 100 + 125, "every frame to be counted")
 
 
 async def test_junk_on_the_audio_subject_disturbs_nobody(service: Service) -> None:
@@ -193,7 +193,7 @@ async def test_junk_on_the_audio_subject_disturbs_nobody(service: Service) -> No
     stranger = CALLER_AUDIO.subject(
         process=service.context.process, tenant="acme", call=service.new_ref().call
     )
-    await service.watcher.bus.publish_frame(stranger, Frame(Codec.MULAW, 8_000, 0, 0, bytes(160), epoch=1))
+    service.watcher.bus.send_frame(stranger, Frame(Codec.MULAW, 8_000, 0, 0, bytes(160), epoch=1))
     await line.say(silence(900))
     await line.said(TurnEnded)
     assert service.count(MESSAGES_REJECTED, "audio", ErrorCode.BAD_FRAME) == 4

@@ -45,6 +45,7 @@ from contracts.messages import (
 )
 from contracts.telemetry import FRAMES_OUT, PHRASE_CACHE
 from runtime.bus import Bus
+from runtime.errors import WorkerDraining
 from runtime.process import Context
 from runtime.settings import ProcessSettings
 from tests.support.context import service_context
@@ -260,7 +261,7 @@ async def test_speech_of_the_caller_silences_the_reply(nats_url: str, tmp_path: 
         await now.say(ref, 2, "And now?", turn=1)
         await now.until_reply_ends(ref, 2)
         assert len(now.sound(ref, 1)) == sent
-        assert len(now.said(ref, SentenceSynthesized)) == 4
+        await now.until_said(ref, SentenceSynthesized, 4)
 
 
 async def test_without_barge_in_it_talks_on(nats_url: str, tmp_path: Path) -> None:
@@ -270,7 +271,8 @@ async def test_without_barge_in_it_talks_on(nats_url: str, tmp_path: Path) -> No
         await eventually(lambda: len(now.sound(ref, 1)) >= 25, "half a second of the reply")
         await now.publish(ref, SpeechStarted(turn=1, started_us=1, detected_us=2))
         await now.until_reply_ends(ref, 1)
-        assert [report.outcome for report in now.said(ref, SentenceSynthesized)] == [Outcome.DONE]
+        (report,) = await now.until_said(ref, SentenceSynthesized, 1)
+        assert report.outcome is Outcome.DONE
 
 
 async def test_a_reply_that_the_gateway_cut_is_over(nats_url: str, tmp_path: Path) -> None:
@@ -297,7 +299,8 @@ async def test_an_engine_that_fails_falls_through_to_the_next(nats_url: str, tmp
         failures = now.said(ref, EngineFailed)
         chain = [(failed.engine, failed.next_engine) for failed in failures]
         assert set(chain) <= {("broken", "absent"), ("absent", "synthetic")}
-        assert [report.engine for report in now.said(ref, SentenceSynthesized)] == ["synthetic"]
+        (report,) = await now.until_said(ref, SentenceSynthesized, 1)
+        assert report.engine == "synthetic"
 
 
 async def test_when_all_engines_fail_the_reply_ends_and_other_calls_go_on(
@@ -420,7 +423,7 @@ async def test_a_preloaded_engine_that_is_missing_stops_the_start(nats_url: str,
 async def test_a_replacement_says_what_the_gateway_has_not(
     nats_url: str, tmp_path: Path, silent: bool
 ) -> None:
-    settings: Any = {"tts_synthetic_audio_ms": 300, "tts_takeover_timeout_s": 0.05}
+    settings: Any = {"tts_synthetic_audio_ms": 300, "tts_takeover_patience_s": 0.1}
     async with world(nats_url, tmp_path, **settings) as now:
         ref = CallRef("acme", uuid7(1_767_225_600_000, _RNG))
         asked: list[TakeOver] = []
@@ -454,7 +457,21 @@ async def test_a_call_without_a_gateway_waits_and_goes_on_at_the_next_one(
         await now.until_reply_ends(ref, 1)
         await now.publish(ref, CallDetached(gateway=GATEWAY, wait_s=15))
         await now.say(ref, 2, "Two.")
+        opened = asyncio.Event()
+        asked: list[TakeOver] = []
+
+        async def answer(question: TakeOver) -> TakenOver:
+            asked.append(question)
+            if not opened.is_set():
+                raise WorkerDraining("not open yet", mend="ask again")
+            return TakenOver()
+
+        subject = TAKE_OVER.subject(tenant=ref.tenant, call=ref.call)
+        await now.bus.respond(subject, TakeOver, TakenOver, answer)
         await now.replaced(ref, Role.GATEWAY, OTHER_GATEWAY, 2)
+        await eventually(lambda: len(asked) > 2, "asked again and again")
+        assert {gateway for gateway, _, _ in now.frames} == {GATEWAY}, "it would drop them"
+        opened.set()
         await now.until_reply_ends(ref, 2)
         by_gateway = [(gateway, frame.reply, frame.epoch) for gateway, _, frame in now.frames]
         assert by_gateway == [
