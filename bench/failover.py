@@ -1,6 +1,6 @@
 """What callers notice when processes are killed and frozen under them.
 
-    python -m bench.failover [--strikes 200] [--calls 50] [--services stt,llm,tts,router,session,analytics]
+    python -m bench.failover [--strikes 200] [--calls 50] [--services stt,llm,tts,gateway,...]
 
 Two processes of every role, synthetic engines; callers speak for 2 s and then listen for 8 s, again and
 again, each at his own point of these 10 s. Strikes come one after the other, at random moments: `kill -9`, or
@@ -44,7 +44,7 @@ from trunkline.readiness import HttpOk
 SCRIPT: Final = parse_pattern("noise:2.0,silence:8.0")
 SCENE: Final = Scene(spoken_s=2.0, endpoint_ms=300.0, whole_answer_ms=(1_900.0, 2_150.0))
 NUMBER: Final = "+15550199"
-STRIKABLE: Final = ("stt", "llm", "tts", "router", "session", "analytics")
+STRIKABLE: Final = ("stt", "llm", "tts", "router", "session", "analytics", "gateway")
 PAIRS: Final = ("gateway", "stt", "llm", "tts", "router", "session")
 SETTLES_S: Final = 3.0
 ENDS_WITHIN_S: Final = 20.0
