@@ -55,9 +55,9 @@ PAUSE_S: Final = (0.5, 2.5)
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What is done: so many callers who talk until all is done, or for `talk_s`; so many strikes at `victims`,
-    a share of them, `frozen`, by freezing; then `restarts`, one after the other. Both are names of processes,
-    or of services for all of theirs.
+    """What is done: so many callers who talk until all is done, or for `talk_s`; so many strikes at
+    `victims`, a share of them, `frozen`, by freezing; then `restarts`, one after the other. Both are names of
+    processes, or of services for all of theirs.
     """
 
     calls: int

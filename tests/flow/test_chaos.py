@@ -36,7 +36,7 @@ def kept(outcome: Outcome) -> dict[str, object]:
 async def test_calls_outlive_what_is_killed_frozen_and_restarted(tmp_path: Path) -> None:
     victims = ("stt-1", "llm-1", "tts-1", "gateway-1", "session-1")
     restarts = ("stt-2", "tts-2", "gateway-2", "session-2")
-    trial = Trial(6, 200.0, strikes=len(victims), victims=victims, frozen=0.4, restarts=restarts, seed=2)
+    trial = Trial(6, 200.0, strikes=len(victims), victims=victims, frozen=0.4, restarts=restarts, seed=3)
     outcome = await run(trial, tmp_path)
     assert len(outcome.strikes) == len(victims) + len(restarts)
     assert kept(outcome) == _KEPT

@@ -423,8 +423,8 @@ ANSWERS: st.SearchStrategy[list[ScriptStep]] = st.one_of(
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.lists(ANSWERS, min_size=1, max_size=3), min_size=1, max_size=6))
 async def test_property_10_error_recovery_graceful_degradation(turns: list[list[list[ScriptStep]]]) -> None:
-    """Feature: ai-voice-agent, Property 10: Error Recovery Graceful Degradation: whatever engines do, a turn is
-    answered once and with words; where all failed, by an apology after which the call is hung up.
+    """Feature: ai-voice-agent, Property 10: Error Recovery Graceful Degradation: whatever engines do, each
+    turn is answered once and with words; where all failed, by an apology, after which the call is hung up.
     """
     clock, names = ManualClock(), ("one", "two", "three")
     engines = {name: ScriptedEngine(["Yes."]) for name in names}

@@ -181,8 +181,9 @@ async def test_a_phrase_that_was_made_before_skips_the_engine() -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from([None, 0, 1, 2]), min_size=1, max_size=4))
 async def test_property_3_another_voice_speaks(fails_at: list[int | None]) -> None:
-    """Feature: ai-voice-agent, Property 3: Provider Fallback Resilience: whichever engines fail, a sentence is
-    spoken whole by the first that can, unless one failed when some of it was out: then nothing is said twice.
+    """Feature: ai-voice-agent, Property 3: Provider Fallback Resilience: whichever engines fail, each
+    sentence is spoken whole by the first that can, unless one failed when some of it was out: then nothing
+    is said twice.
     """
     engines = {f"e{at}": ScriptedEngine(3, fails_at=fails) for at, fails in enumerate(fails_at)}
     stand = _Stand(ManualClock(), **engines)

@@ -67,8 +67,9 @@ async def test_who_has_said_enough_hangs_up_instead_of_saying_more(clock: Manual
     one = talker(clock, agent.connect, talk_s=60.0)
     one.enough = lambda: clock.monotonic_s() > 7
     record = await hold(clock, one)
-    assert (record.ending, record.expected, len(record.turns)) == ("hung_up", 2, 2)
-    assert record.turns[-1].audible_ms == 2_000.0, "the last answer was heard out"
+    assert record.ending == "hung_up"
+    assert record.expected == len(record.turns) == 1
+    assert record.turns[0].audible_ms == 2_000.0, "the last answer was heard out"
 
 
 async def test_a_turn_without_an_answer_is_kept_as_such(clock: ManualClock) -> None:
