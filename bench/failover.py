@@ -1,6 +1,6 @@
 """What callers notice when processes are killed and frozen under them.
 
-    python -m bench.failover [--strikes 200] [--calls 50] [--services stt,llm,tts,router,session,analytics]
+    python -m bench.failover [--strikes 200] [--calls 50] [--services stt,llm,tts,gateway,...]
 
 Two processes of every role, synthetic engines; callers speak for 2 s and then listen for 8 s, again and
 again, each at his own point of these 10 s. Strikes come one after the other, at random moments: `kill -9`, or
@@ -35,7 +35,6 @@ from bench.machine import describe_machine
 from runtime.clock import SystemClock
 from trunkline.bus_client import open_bus
 from trunkline.load.plan import Arrival, LoadPlan, Number
-from trunkline.load.report import LoadReport
 from trunkline.load.run import LoadRun
 from trunkline.load.script import parse_pattern
 from trunkline.local_platform import LocalPlatform, Options
@@ -44,7 +43,7 @@ from trunkline.readiness import HttpOk
 SCRIPT: Final = parse_pattern("noise:2.0,silence:8.0")
 SCENE: Final = Scene(spoken_s=2.0, endpoint_ms=300.0, whole_answer_ms=(1_900.0, 2_150.0))
 NUMBER: Final = "+15550199"
-STRIKABLE: Final = ("stt", "llm", "tts", "router", "session", "analytics")
+STRIKABLE: Final = ("stt", "llm", "tts", "router", "session", "analytics", "gateway")
 PAIRS: Final = ("gateway", "stt", "llm", "tts", "router", "session")
 SETTLES_S: Final = 3.0
 ENDS_WITHIN_S: Final = 20.0
@@ -56,16 +55,17 @@ PAUSE_S: Final = (0.5, 2.5)
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What is done: so many callers who talk for `talk_s`, so many strikes at processes of these services,
-    `frozen` of them by freezing; or, `rolling`, each process restarted once.
+    """What is done: so many callers who talk until all is done, or for `talk_s`; so many strikes at
+    `victims`, a share of them, `frozen`, by freezing; then `restarts`, one after the other. Both are names of
+    processes, or of services for all of theirs.
     """
 
     calls: int
     talk_s: float
-    strikes: int
-    services: tuple[str, ...] = STRIKABLE
+    strikes: int = 0
+    victims: tuple[str, ...] = STRIKABLE
     frozen: float = 0.3
-    rolling: bool = False
+    restarts: tuple[str, ...] = ()
     seed: int = 1
 
 
@@ -77,14 +77,15 @@ async def run(trial: Trial, home: Path) -> Outcome:
         await asyncio.sleep(SETTLES_S)
         strikes: list[Strike] = []
         zero_us = time.time_ns() // 1000
-        arrive_s = trial.calls / DIALS_A_SECOND
-        calling = asyncio.ensure_future(callers(platform, trial, arrive_s, rng))
-        await asyncio.sleep(arrive_s + SETTLES_S)
+        load = LoadRun(plan_of(platform, trial), SystemClock(), rng, pids={})
+        calling = asyncio.ensure_future(load.run())
+        await asyncio.sleep(trial.calls / DIALS_A_SECOND + SETTLES_S)
         striking = asyncio.ensure_future(strike_all(platform, trial, rng, strikes))
         await asyncio.wait({striking, calling}, return_when=asyncio.FIRST_COMPLETED)
         if striking.done():
             striking.result()
         striking.cancel()
+        load.finish()
         report = await calling
         await asyncio.sleep(SETTLES_S)
         async with open_bus(platform.state.bus_url) as bus:
@@ -92,37 +93,36 @@ async def run(trial: Trial, home: Path) -> Outcome:
             return Outcome(strikes, report, stories(await whole_record(bus)), held, zero_us)
 
 
-async def callers(platform: LocalPlatform, trial: Trial, arrive_s: float, rng: random.Random) -> LoadReport:
-    """Everybody who calls, from the first to hang up to the last."""
+def plan_of(platform: LocalPlatform, trial: Trial) -> LoadPlan:
+    """Callers through every gateway, each at his own point of the script."""
     url, *others = platform.state.media_urls
-    plan = LoadPlan(
+    return LoadPlan(
         url,
         (Number(NUMBER),),
         trial.calls,
         Arrival.CONSTANT,
-        arrive_s,
+        trial.calls / DIALS_A_SECOND,
         SCRIPT,
         trial.talk_s,
         together=True,
         others=tuple(others),
     )
-    return await LoadRun(plan, SystemClock(), rng, pids={}).run()
 
 
 async def strike_all(platform: LocalPlatform, trial: Trial, rng: random.Random, done: list[Strike]) -> None:
-    """Strike after strike, with a pause of random length between them; or every process in order, once."""
+    """Strike after strike, with a pause of random length between them; then the restarts."""
     ready = {one.name: HttpOk(one.health_port) for one in platform.state.processes if one.health_port}
-    victims = [name for name in ready if service_of(name) in trial.services]
-    if trial.rolling:
-        for name in victims:
-            at_us, began_s = time.time_ns() // 1000, time.monotonic()
-            await platform.restart(name)
-            tell(done, Strike(name, Blow.KILL, at_us, round(time.monotonic() - began_s, 2)))
-        return
+    victims = [name for name in ready if {name, service_of(name)} & {*trial.victims}]
     monkey = Monkey(platform.pids, ready, FROZEN_S)
     for process, blow in plan_strikes(victims, trial.strikes, trial.frozen, rng):
         await asyncio.sleep(rng.uniform(*PAUSE_S))
         tell(done, await monkey.strike(process, blow))
+    if trial.restarts:
+        at_us = time.time_ns() // 1000
+        async for name, _ in platform.rolling(trial.restarts):
+            now_us = time.time_ns() // 1000
+            tell(done, Strike(name, Blow.RESTART, at_us, round((now_us - at_us) / 1e6, 2)))
+            at_us = now_us
 
 
 def tell(done: list[Strike], strike: Strike) -> None:
@@ -145,7 +145,7 @@ def main() -> None:
     )
     parser.add_argument("--strikes", type=int, default=200)
     parser.add_argument("--calls", type=int, default=50)
-    parser.add_argument("--seconds", type=float, default=900.0, help="how long each caller talks")
+    parser.add_argument("--seconds", type=float, default=3_000.0, help="how long callers talk at most")
     parser.add_argument("--services", default=",".join(STRIKABLE))
     parser.add_argument("--frozen", type=float, default=0.3, help="the share of strikes that freeze")
     parser.add_argument("--rolling", action="store_true", help="restart everything in order instead")
@@ -153,15 +153,9 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="leave the platform's home, with its logs, here")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    trial = Trial(
-        arguments.calls,
-        arguments.seconds,
-        arguments.strikes,
-        tuple(arguments.services.split(",")),
-        arguments.frozen,
-        arguments.rolling,
-        arguments.seed,
-    )
+    names = tuple(arguments.services.split(","))
+    done = {"restarts": names} if arguments.rolling else {"strikes": arguments.strikes, "victims": names}
+    trial = Trial(arguments.calls, arguments.seconds, frozen=arguments.frozen, seed=arguments.seed, **done)
     make_room()
     before = describe_machine()
     with tempfile.TemporaryDirectory() as folder:

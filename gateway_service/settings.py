@@ -57,5 +57,6 @@ class Settings(TokenSettings):
     gateway_starved_after_ms: Annotated[int, Field(ge=100)] = 5_000
     # A caller without media for this long is named in the heartbeat.
     gateway_quiet_after_ms: Annotated[int, Field(ge=100)] = 2_000
-    # When draining: how long a leg is waited for until nobody speaks, before it is closed all the same.
-    gateway_drain_patience_s: Annotated[float, Field(ge=0)] = 3.0
+    # When draining: how long a leg is waited for until nobody speaks, before it is closed all the same. It is
+    # longer than most turns with their answers, because what is cut is said again elsewhere.
+    gateway_drain_patience_s: Annotated[float, Field(ge=0)] = 8.0

@@ -20,10 +20,13 @@ _BACK_WITHIN_S: Final = 60.0
 
 
 class Blow(StrEnum):
-    """What is done to a process. A frozen one is alive to the network and does nothing."""
+    """What is done to a process. A frozen one is alive to the network and does nothing; one that is restarted
+    gives its calls away first.
+    """
 
     KILL = "kill"
     FREEZE = "freeze"
+    RESTART = "restart"
 
 
 @dataclass(frozen=True, slots=True)

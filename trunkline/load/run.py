@@ -49,6 +49,11 @@ class LoadRun:
         self._spurts = 0
         self._fault: BaseException | None = None
         self._over = asyncio.Event()
+        self._enough = False
+
+    def finish(self) -> None:
+        """Let callers hang up when they would say something more, before their time is over."""
+        self._enough = True
 
     async def run(self) -> LoadReport:
         """Run it to its end; a fault of this program is raised, what breaks a call is in the report."""
@@ -95,6 +100,7 @@ class LoadRun:
             may_begin,
             self._plan.greeting,
             self._admit,
+            lambda: self._enough,
         )
         self._talkers.append(talker)
         record = await talker.talk()

@@ -39,8 +39,9 @@ def connect_in_phase(clock: Clock, phase: float, connect: Connect = connect_medi
 @dataclass
 class Talker:
     """One call by script. `may_begin` is awaited once the caller is through and has heard the greeting;
-    it gives the moment of the monotonic clock at which the script begins. `up` and `spurts`, how often the
-    agent spoke so far, are for those who watch.
+    it gives the moment of the monotonic clock at which the script begins. Instead of another utterance the
+    caller hangs up where that is `enough`. `up` and `spurts`, how often the agent spoke so far, are for those
+    who watch.
     """
 
     dialling: Dialling
@@ -52,6 +53,7 @@ class Talker:
     may_begin: Callable[[], Awaitable[float]]
     greeting: bool = True
     admit: Admit = without_token
+    enough: Callable[[], bool] = lambda: False
     up: bool = False
     spurts: int = 0
 
@@ -79,6 +81,8 @@ class Talker:
         begins_s = await self.may_begin()
         for at_s, utterance in self.script.schedule(self.talk_s):
             await self._until(caller, begins_s + at_s)
+            if self.enough():
+                return
             caller.say(utterance)
         await self._until(caller, begins_s + self.talk_s + _LISTENS_ON_S)
 
@@ -99,7 +103,7 @@ class Talker:
             ending=ending,
             turns=tuple(turns_of(caller, call_zero_s)),
             away=tuple(aways_of(caller, call_zero_s)),
-            expected=sum(1 for _ in self.script.schedule(self.talk_s)),
+            expected=len(caller.said) if self.enough() else sum(1 for _ in self.script.schedule(self.talk_s)),
             frames_sent=caller.frames_sent,
             frames_heard=caller.ear.frames,
             worst_lateness_ms=round(caller.worst_lateness_ms, 1),

@@ -4,6 +4,8 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contracts.errors import ErrorCode
 from contracts.messages import EngineFailed
@@ -120,3 +122,44 @@ async def test_preparing_goes_on_past_an_engine_that_cannot(caplog: pytest.LogCa
     await Chain({"one": Unprepared([]), "two": second}).prepare(assistant())
     assert second.prepared == ["front-desk"]
     assert "one could not prepare" in caplog.text
+
+
+FAULTS = (EngineUnavailable("down"), EngineRejected("no"), EngineGarbled("junk"), ZeroDivisionError("oops"))
+FAULT_KINDS = tuple(type(fault) for fault in FAULTS)
+SCRIPTS = st.lists(
+    st.one_of(
+        st.just((0, NoAnswer("far off"))),
+        st.tuples(st.integers(0, 3), st.sampled_from([None, *FAULTS])),
+    ),
+    min_size=1,
+    max_size=5,
+)
+"""How many sentences each engine says, and what it raises then, if anything."""
+
+
+def scripted(at: int, sentences: int, error: Exception | None) -> ScriptedEngine:
+    told = [f"Engine {'abcde'[at]} says {'xyz'[index]} here. " for index in range(sentences)]
+    return ScriptedEngine([*told, "And then", error] if error else [*told])
+
+
+@settings(max_examples=150, deadline=None)
+@given(SCRIPTS)
+async def test_property_3_another_language_model_goes_on(scripts: list[tuple[int, Exception | None]]) -> None:
+    """Feature: ai-voice-agent, Property 3: Provider Fallback Resilience: whichever engines fail, and wherever
+    in an answer, the next one goes on after the last whole sentence, and the failure names it.
+    """
+    engines = {f"e{at}": scripted(at, *script) for at, script in enumerate(scripts)}
+    found = await parts(**engines)
+    said: list[str] = []
+    failed: list[tuple[str, str | None]] = []
+    for at, (count, error) in enumerate(scripts):
+        said += [f"Engine {'abcde'[at]} says {'xyz'[index]} here." for index in range(count)]
+        if error is None and said:
+            break
+        if isinstance(error, FAULT_KINDS):
+            failed.append((f"e{at}", f"e{at + 1}" if at + 1 < len(scripts) else None))
+    answered = scripts[at][1] is None and bool(said)
+    assert [part.text for part in found if isinstance(part, Sentence)] == said
+    assert [(part.engine, part.next_engine) for part in found if isinstance(part, EngineFailed)] == failed
+    assert [part.engine for part in found if isinstance(part, Asked)] == list(engines)[: at + 1]
+    assert found[-1] == (Answered(f"e{at}") if answered else Unanswered(bool(failed)))

@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contracts.messages import (
     DtmfReceived,
@@ -405,3 +407,42 @@ async def test_times_are_told_from_the_turn() -> None:
     waiting.set()
     (done,) = completions(await task)
     assert (done.first_sentence_ms, done.total_ms) == (0.0, 500.0)
+
+
+APOLOGY = ["I am sorry, that does not work now.", "Goodbye."]
+ANSWERS: st.SearchStrategy[list[ScriptStep]] = st.one_of(
+    st.just(["It is. ", "Anything else?"]),
+    st.just([NoAnswer("far off")]),
+    st.just([EngineUnavailable("it is down")]),
+    st.just(["It is. ", "And it", EngineUnavailable("it broke off")]),
+    st.just([ZeroDivisionError("oops")]),
+    st.just(["  "]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(ANSWERS, min_size=1, max_size=3), min_size=1, max_size=6))
+async def test_property_10_error_recovery_graceful_degradation(turns: list[list[list[ScriptStep]]]) -> None:
+    """Feature: ai-voice-agent, Property 10: Error Recovery Graceful Degradation: whatever engines do, each
+    turn is answered once and with words; where all failed, by an apology, after which the call is hung up.
+    """
+    clock, names = ManualClock(), ("one", "two", "three")
+    engines = {name: ScriptedEngine(["Yes."]) for name in names}
+    dialogue = Dialogue(assistant(), Chain(engines), clock)
+    one = Talk(dialogue, engines["one"], clock)
+    await one.greet()
+    for number, answers in enumerate(turns, 1):
+        for name, engine in engines.items():
+            at = names.index(name)
+            engine.scripts = [answers[at]] if at < len(answers) else [[EngineUnavailable("gone")]]
+            engine.prompts.clear()
+        said = await one.follow(dialogue.turn_ended(turn(number, "Are you open?")))
+        (completed,) = (body for body in said if isinstance(body, ReplyCompleted))
+        assert completed is said[-1]
+        assert completed.turn == number
+        assert completed.sentences == len(texts(said)) > 0
+        assert dialogue.growing is None
+        gave_up = completed.outcome is Outcome.FAILED
+        assert (completed.then is Next.HANG_UP) == (gave_up and "It is." not in texts(said))
+        if completed.then is Next.HANG_UP:
+            assert texts(said) == APOLOGY

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contracts.errors import ErrorCode, TrunklineError
 from contracts.messages import EngineFailed, Stage
@@ -44,11 +47,21 @@ class Bench:
         return (heard.engine, heard.transcript.text) if heard else None
 
 
+@asynccontextmanager
+async def bench_of(faults: Sequence[Exception | None] = ()) -> AsyncIterator[Bench]:
+    """An engine for each of these faults: it answers where there is none."""
+    tasks = TaskOwner("test")
+    made = Bench(tasks)
+    for at, fault in enumerate(faults):
+        made.add(f"e{at}", fault if isinstance(fault, EngineMissing) else EagerEngine(error=fault))
+    yield made
+    await tasks.close()
+
+
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
-    tasks = TaskOwner("test")
-    yield Bench(tasks)
-    await tasks.close()
+    async with bench_of() as made:
+        yield made
 
 
 async def test_the_first_engine_answers(bench: Bench) -> None:
@@ -115,3 +128,26 @@ async def test_a_glance_is_at_the_preferred_engine_and_fails_in_silence(bench: B
     one.error = EngineFault("it broke")
     assert await bench.chain.glance(segment(), ("one", "two")) is None
     assert bench.failures == []
+
+
+FAULTS = (EngineFault("it broke"), RuntimeError("its library did"), EngineMissing("it is not here", mend="x"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from([None, *FAULTS]), min_size=1, max_size=5), st.integers(1, 3))
+async def test_property_3_another_speech_engine_writes_it_down(
+    faults: list[Exception | None], segments: int
+) -> None:
+    """Feature: ai-voice-agent, Property 3: Provider Fallback Resilience: whichever engines fail, the first of
+    the others writes down every segment, each failure names who follows, and who failed is not asked again.
+    """
+    async with bench_of(faults) as bench:
+        names = list(bench.engines)
+        able = next((at for at, fault in enumerate(faults) if fault is None), None)
+        heard = [await bench.write_down(*names) for _ in range(segments)]
+        assert heard == [(names[able], "Yes.") if able is not None else None] * segments
+        tried = names if able is None else names[:able]
+        told = [(failure.engine, failure.next_engine) for failure in bench.failures]
+        followers = [*names[1:], None]
+        rounds = segments if able is None else 1
+        assert told == list(zip(tried, followers, strict=False)) * rounds

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import nullcontext
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contracts.errors import ErrorCode
 from contracts.messages import EngineFailed
@@ -173,3 +176,25 @@ async def test_a_phrase_that_was_made_before_skips_the_engine() -> None:
     assert all(sound.stretch.cached for sound in stand.sounds)
     assert one.texts == ["Hello.", "How are you?"]
     assert stand.frames == 15
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from([None, 0, 1, 2]), min_size=1, max_size=4))
+async def test_property_3_another_voice_speaks(fails_at: list[int | None]) -> None:
+    """Feature: ai-voice-agent, Property 3: Provider Fallback Resilience: whichever engines fail, each
+    sentence is spoken whole by the first that can, unless one failed when some of it was out: then nothing
+    is said twice.
+    """
+    engines = {f"e{at}": ScriptedEngine(3, fails_at=fails) for at, fails in enumerate(fails_at)}
+    stand = _Stand(ManualClock(), **engines)
+    decides = next((at for at, fails in enumerate(fails_at) if fails != 0), len(fails_at) - 1)
+    whole = fails_at[decides] is None
+    with nullcontext() if whole else pytest.raises(Unsaid):
+        await stand.speak("Hello.", cast_of(*engines))
+    assert stand.frames == 5 * (3 if whole else fails_at[decides] or 0)
+    assert [one.asked != [] for one in engines.values()] == [at <= decides for at in range(len(engines))]
+    failed = list(engines)[: decides + (not whole)]
+    following = [*list(engines)[1:], None]
+    told = [(name, following[at] if fails_at[at] == 0 else None) for at, name in enumerate(failed)]
+    assert [(one.engine, one.next_engine) for one in stand.failed] == told
+    assert [name for name, _ in stand.failures] == failed

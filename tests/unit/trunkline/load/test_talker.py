@@ -62,6 +62,16 @@ async def test_when_a_caller_had_no_socket_is_written_down(clock: ManualClock) -
     assert until_s - since_s == pytest.approx(0.1, abs=0.02)
 
 
+async def test_who_has_said_enough_hangs_up_instead_of_saying_more(clock: ManualClock) -> None:
+    agent = FakeAgent(clock, [10, 100, 100, 100], hangs_up=False)
+    one = talker(clock, agent.connect, talk_s=60.0)
+    one.enough = lambda: clock.monotonic_s() > 7
+    record = await hold(clock, one)
+    assert record.ending == "hung_up"
+    assert record.expected == len(record.turns) == 1
+    assert record.turns[0].audible_ms == 2_000.0, "the last answer was heard out"
+
+
 async def test_a_turn_without_an_answer_is_kept_as_such(clock: ManualClock) -> None:
     record = await hold(clock, talker(clock, FakeAgent(clock, [10, 20], hangs_up=False).connect))
     assert [turn.waited_ms is None for turn in record.turns] == [False, True]
