@@ -37,9 +37,6 @@ class GatewayApp:
     async def start(self) -> None:
         """Hear the bus, then listen for callers; raises PortInUse."""
         await attend(self._desk, self._context)
-        if self._settings.gateway_nap_ms:
-            nap = Nap(self._settings.gateway_nap_ms / 1000, self._desk.is_busy)
-            self._context.tasks.spawn(nap.run(), "nap")
         self._server = await listen(self._desk, self._settings)
         self._context.health.require("media", lambda: self._server is not None and self._server.is_serving())
 
@@ -57,13 +54,18 @@ class GatewayApp:
 async def attend(desk: Desk, context: Context) -> None:
     """Hear the bus for this desk, and begin what goes on for as long as it takes calls."""
     await context.bus.on_runs_of_frames(context.process, desk.on_frames)
+    context.bus.on_lost(desk.hold)
     context.bus.on_reconnected(desk.catch_up)
+    context.bus.on_reconnected(desk.say_again)
     for work, name in (
         (desk.dispatch.run(), "dispatch"),
         (Pacer(context.clock, desk.tick).run(), "pacer"),
         (desk.beat(), "heartbeat"),
     ):
         context.tasks.spawn(work, name)
+    if desk.settings.gateway_nap_ms:
+        nap = Nap(desk.settings.gateway_nap_ms / 1000, desk.is_busy)
+        context.tasks.spawn(nap.run(), "nap")
 
 
 def pace_of(settings: Settings) -> Pace:

@@ -47,6 +47,7 @@ from gateway_service.turns import Turns
 _NORMAL: Final = 1000
 _GOING_AWAY: Final = 1012
 _EARLY_DIGITS: Final = 32
+_UNSURE_US: Final = 200_000
 
 
 class Call:
@@ -187,7 +188,7 @@ class Call:
             self._heard_us = now_us
             self._meter.came_in()
             frame = self._stamp(payload, now_us)
-            return None if self._ring is not None and self._ring.again else frame
+            return None if self.holds else frame
         if self.state is State.OPENING:
             self._meter.came_in()
             if len(self._kept) == self._kept.maxlen:
@@ -207,6 +208,19 @@ class Call:
         assert self._ring
         self._frames_in += 1
         return Frame(CODEC, RATE_HZ, self._ring.keep(payload, at_us), at_us, payload, self.epoch)
+
+    def hold(self, now_us: int) -> None:
+        """Nothing can be sent: what the caller says is kept, for `resend` to give once it can.
+
+        From a little before now on, because what was sent last may not have arrived.
+        """
+        if self._ring is not None and not self._ring.again:
+            self._ring.begin_again(now_us - _UNSURE_US)
+
+    @property
+    def holds(self) -> bool:
+        """Whether older frames are to be sent before new ones."""
+        return self._ring is not None and self._ring.again
 
     def resend(self) -> Frame | None:
         """The next frame that a replacement is to hear; None once it has caught up, or the call is over."""

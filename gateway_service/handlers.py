@@ -184,6 +184,15 @@ class Line:
             self.fail(InternalFault("playing to this call failed", mend="see the gateway's log"))
         return self.call.speaking and not self.call.over
 
+    def hold(self) -> None:
+        """The bus is lost: what the caller says is kept, and sent once it is back."""
+        self.call.hold(self._clock.now_us())
+
+    def say_again(self) -> None:
+        """The bus is back: send what was kept, and what comes behind it."""
+        if self.call.holds and not self.call.over:
+            self._desk.resending.begin(self)
+
     async def catch_up(self) -> None:
         """After a reconnection: what would have ended the call, or is to end it after a reply, or says who
         speaks for it now, is not said again.
@@ -334,6 +343,17 @@ class Desk:
         for line in list(self._lines.values()):
             await line.catch_up()
 
+    def hold(self) -> None:
+        """The bus is lost: keep what callers say."""
+        for line in self._lines.values():
+            line.hold()
+
+    async def say_again(self) -> None:
+        """The bus is back: send what callers said meanwhile."""
+        await self.context.bus.reachable()
+        for line in list(self._lines.values()):
+            line.say_again()
+
     def on_frames(self, ref: CallRef, frames: Sequence[Frame]) -> None:
         """Agent frames for one of the calls here."""
         line = self._lines.get(ref.call)
@@ -350,7 +370,7 @@ class Desk:
     def tick(self) -> None:
         """The next phase has begun."""
         self.rota.tick()
-        if self.rota.phase % (PHASES // 2) == 0:
+        if self.rota.phase % (PHASES // 2) == 0 and self.context.bus.connected:
             self.resending.tick()
 
     async def beat(self) -> None:

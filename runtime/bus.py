@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
@@ -54,6 +55,7 @@ RunHandler = Callable[[CallRef, list[Frame]], None]
 
 _HEADER_ROOM_BYTES = 256
 _TRY_AGAIN_S = 1.0
+_OTHERS_BACK_S = 0.5  # a client tries every 0.2 s
 _REMEMBERED_SUBJECTS = 4096
 
 
@@ -74,6 +76,7 @@ class Bus:
         self.frames = Gatherer(client, dropped=self._frames_dropped.add)
         self._tasks = tasks
         self._came_back = asyncio.Event()
+        self._others_back_s = -math.inf
         self._ack_prefix = client.new_inbox()
         retried, lost = metrics.counter(EVENT_ACKS_FAILED), metrics.counter(EVENTS_LOST)
         self._outbox = Outbox(self._send_event, clock, on_retry=retried.add, on_lost=lost.add)
@@ -82,6 +85,7 @@ class Bus:
         """Listen for the stream's acknowledgements and retry what it misses."""
         await self.client.subscribe_directly(f"{self._ack_prefix}.*", self._on_ack)
         self._tasks.spawn(self._outbox.run(), "outbox")
+        self.on_lost(self._outbox.hold)
         self.client.when_reconnected.append(self._on_reconnected)
         self.on_reconnected(self._outbox.resend)
 
@@ -103,6 +107,21 @@ class Bus:
 
         self.client.when_reconnected.append(begin)
 
+    def on_lost(self, tell: Callable[[], None]) -> None:
+        """Call `tell` whenever the connection is lost, as soon as that shows."""
+        self.client.when_lost.append(tell)
+
+    async def reachable(self) -> None:
+        """Return once NATS can be reached: at once, as a rule.
+
+        Where it was away, a little later: others come back one by one, and who is not back hears no audio.
+        """
+        while not self.connected:
+            await self._came_back.wait()
+        early_s = self._others_back_s - self._clock.monotonic_s()
+        if early_s > 0:
+            await self._clock.sleep(early_s)
+
     async def reconnected(self) -> None:
         """Return after the next reconnection."""
         await self._came_back.wait()
@@ -117,6 +136,7 @@ class Bus:
                 await self._clock.sleep(_TRY_AGAIN_S)
 
     def _on_reconnected(self) -> None:
+        self._others_back_s = self._clock.monotonic_s() + _OTHERS_BACK_S
         self._came_back.set()
         self._came_back = asyncio.Event()
 

@@ -50,7 +50,7 @@ def _user(settings: ProcessSettings) -> str:
 
 
 class Connection(Client):
-    """nats-py's client, which tells those who asked that it is back, closed for good, or dropping messages.
+    """nats-py's client, which tells those who asked that it is lost, back, closed, or dropping messages.
 
     Each complaint of the client is logged once, however often it is repeated. `replicas` is how many copies
     there are to be of what is made through it in JetStream.
@@ -59,6 +59,7 @@ class Connection(Client):
     def __init__(self, replicas: int = 1) -> None:
         super().__init__()
         self.replicas = replicas
+        self.when_lost: list[Callable[[], None]] = []
         self.when_reconnected: list[Callable[[], None]] = []
         self.when_closed: list[Callable[[], None]] = []
         self.when_dropped: list[Callable[[str], None]] = []
@@ -75,6 +76,7 @@ class Connection(Client):
             **options,
             allow_reconnect=True,
             error_cb=self._complain,
+            disconnected_cb=self._tell_lost,
             reconnected_cb=self._tell_reconnected,
             closed_cb=self._tell_closed,
         )
@@ -135,6 +137,10 @@ class Connection(Client):
         self._drops += 1
         for tell in self.when_dropped:
             tell(subject)
+
+    async def _tell_lost(self) -> None:
+        for tell in self.when_lost:
+            tell()
 
     async def _tell_reconnected(self) -> None:
         self.last_complaint = ""

@@ -53,6 +53,11 @@ class Ports:
         return f"nats://{LOOPBACK}:{self.nats}"
 
     @property
+    def nats_monitor_url(self) -> str:
+        """Where nats-server tells about itself."""
+        return f"http://{LOOPBACK}:{self.nats_monitor}"
+
+    @property
     def media_urls(self) -> tuple[str, ...]:
         """For callers that speak Twilio Media Streams: each gateway's."""
         return tuple(f"ws://{LOOPBACK}:{port}/media/twilio" for port in self.gateways)

@@ -219,6 +219,7 @@ def _describe(
         pid=os.getpid(),
         started_us=time.time_ns() // 1000,
         nats_url=plan.ports.nats_url,
+        nats_monitor_url=plan.ports.nats_monitor_url,
         nats_user=plan.users.operator.name,
         nats_password=plan.users.operator.password,
         replay_user=plan.users.replayer.name,

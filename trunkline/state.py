@@ -51,6 +51,7 @@ class RunningPlatform(BaseModel):
     processes: tuple[RunningProcess, ...]
     nats_user: str = ""
     nats_password: str = Field("", repr=False)
+    nats_monitor_url: str = ""
     replay_user: str = ""
     replay_password: str = Field("", repr=False)
     media_urls: tuple[str, ...] = ()

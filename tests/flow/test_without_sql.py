@@ -1,4 +1,4 @@
-"""Nothing in the path of a call needs the SQL database: it is asked nothing, and calls go on when it is away."""
+"""Nothing in the path of a call needs SQL: it is asked nothing, and calls go on while it is away."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from runtime.clock import SystemClock
 from trunkline.admittance import Admit, admittance
 from trunkline.commands import load_options as on
 from trunkline.commands.options import HOME, ApiKey, Home, Nats, RestUrl, writable_folder_of
-from trunkline.errors import BadOption, NotRunning
+from trunkline.errors import NotRunning
 from trunkline.interrupts import run_interruptible
 from trunkline.load.measured import measured
 from trunkline.load.plan import (
@@ -25,6 +25,7 @@ from trunkline.load.plan import (
 from trunkline.load.run import LoadRun
 from trunkline.load.script import FIXED_PATTERN, Script, parse_pattern, script_of_files
 from trunkline.load.view import LoadView
+from trunkline.open_files import require_files
 from trunkline.reports.leaving import leave
 from trunkline.reports.platform import Platform, of_this_machine
 from trunkline.reports.thresholds import Threshold, parse_threshold
@@ -33,7 +34,6 @@ from trunkline.state import read_state
 from trunkline.view import plain_console
 
 _SYNTHETIC_NUMBER: Final = "+15550199"
-_SPARE_FILES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def load(
     target = _target(home, tuple(url or ()), allow_remote=allow_remote)
     target = replace(target, nats_url=nats) if nats else target
     admit = admittance(api_key=api_key, rest_url=rest_url, home=target.home, clock=SystemClock())
-    _require_files(calls)
+    require_files(calls)
     plan = LoadPlan(
         url=target.urls[0],
         others=target.urls[1:],
@@ -115,20 +115,6 @@ def _found(home: Path, urls: tuple[str, ...]) -> _Target:
 
 def _script(files: list[Path], pattern: str, pause_s: float) -> Script:
     return script_of_files(files, pause_s) if files else parse_pattern(pattern)
-
-
-def _require_files(calls: int) -> None:
-    """Allow this process a socket for each call; raises BadOption where the system does not."""
-    import resource  # noqa: PLC0415 - not on Windows, where there is no such limit
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = calls + _SPARE_FILES
-    if hard != resource.RLIM_INFINITY and wanted > hard:
-        raise BadOption(
-            f"{calls} calls need {wanted} open files, {hard} are allowed", mend="raise ulimit -Hn"
-        )
-    if wanted > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _run(plan: LoadPlan, target: _Target, admit: Admit, thresholds: list[Threshold], out: Path) -> int:

@@ -15,13 +15,14 @@ from rich.console import Console
 
 from contracts.identities import number_key
 from runtime.clock import SystemClock
-from trunkline.admittance import admittance
+from trunkline.admittance import Admit, admittance, without_token
 from trunkline.bus_client import open_bus, without_user
 from trunkline.caller import Connect
 from trunkline.commands.options import HOME, ApiKey, Home, Nats, RestUrl, writable_folder_of
 from trunkline.errors import BadOption
 from trunkline.interrupts import run_interruptible
 from trunkline.media_socket import connect_media
+from trunkline.open_files import require_files
 from trunkline.progress import Progress
 from trunkline.recording.calls import RecordedCall, replayable
 from trunkline.recording.reader import open_recording
@@ -32,7 +33,6 @@ from trunkline.replaying.report import Replayed, ReplayReport
 from trunkline.reports.leaving import leave
 from trunkline.reports.observing import Observer
 from trunkline.reports.platform import Platform, of_this_machine
-from trunkline.reports.samples import Spread
 from trunkline.reports.thresholds import Threshold, parse_threshold
 from trunkline.reports.view import judge, show_report
 from trunkline.state import read_state
@@ -129,8 +129,11 @@ def replay(
         *(parse_threshold(text) for text in require or []),
     ]
     where = _onto(home, against, nats) if onto_bus else _into(home, against, nats)
-    own = None if against or onto_bus else home
-    admit = admittance(api_key=api_key, rest_url=rest_url, home=own, clock=SystemClock())
+    admit: Admit = without_token
+    if not onto_bus:
+        own = None if against else home
+        admit = admittance(api_key=api_key, rest_url=rest_url, home=own, clock=SystemClock())
+        require_files(len(planned))
     target = Target(where.shown, f"+{number_key(to)}" if to else "", admit)
     out = writable_folder_of(out, "--out")
     plan = _Plan(file, planned, left_out, speed, target, where, thresholds, out)
@@ -233,12 +236,5 @@ def _told(running: Replay, planned: int) -> str:
 
 def _show(console: Console, report: ReplayReport) -> None:
     show_report(console, report)
-    now = report.stages()
-    for stage, then in report.earlier_stages().items():
-        console.print(f"  {stage:<20} {_spread(then)} then, {_spread(now[stage])} now")
     for turn in report.differences():
         console.print(f"  {turn.where}: was {turn.then}, is {turn.now}", soft_wrap=True)
-
-
-def _spread(spread: Spread) -> str:
-    return "nothing" if spread.p50 is None else f"p50 {spread.p50:.0f} p95 {spread.p95:.0f} ms"

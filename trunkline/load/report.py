@@ -21,7 +21,7 @@ class Turn(BaseModel):
     """One utterance: when its last loud frame left, and what came back before the next one began.
 
     Times are seconds since the run began; `waited_ms` is None when nothing came, `gaps_ms` the silence within
-    what came.
+    what came, `audible_ms` what is left of it without any pause.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,10 +30,13 @@ class Turn(BaseModel):
     waited_ms: float | None
     heard_ms: float
     gaps_ms: float = 0.0
+    audible_ms: float = 0.0
 
 
 class CallRecord(BaseModel):
-    """One call. `ending` is `hung_up` when it was held to its end, else what broke it."""
+    """One call. `ending` is `hung_up` when it was held to its end, else what broke it; `away` are the
+    stretches, from and to, in which its caller had no socket.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,6 +46,7 @@ class CallRecord(BaseModel):
     ended_s: float
     ending: str
     turns: tuple[Turn, ...]
+    away: tuple[tuple[float, float], ...] = ()
     expected: int
     frames_sent: int
     frames_heard: int

@@ -16,7 +16,6 @@ from trunkline.recording.conversation import Conversation, Turn
 from trunkline.replaying.legs import Fate, Leg
 from trunkline.replaying.plan import Planned
 from trunkline.reports.report import Difference, RunReport, StageTimes, by_stage
-from trunkline.reports.samples import Spread, spread
 
 KIND: Final = "trunkline replay"
 _NO_END: Final = "no end on record"
@@ -160,10 +159,11 @@ class ReplayReport(RunReport):
         same = [pair.matched for pair in self._pairs]
         return {**super().figures(), "matched": sum(same) / len(same) if same else None}
 
+    @property
     @override
-    def earlier_stages(self) -> dict[str, Spread]:
-        """The distribution of each stage in the recording."""
-        return {stage: spread(values) for stage, values in self.recorded_ms.items()}
+    def earlier_ms(self) -> StageTimes:
+        """The times in the recording."""
+        return self.recorded_ms
 
     @override
     def differences(self) -> list[Difference]:

@@ -33,7 +33,7 @@ def compare(before: RunReport, after: RunReport) -> list[Change]:
 def differing_plan(before: RunReport, after: RunReport) -> list[str]:
     """In what the two runs were not the same; the address does not count."""
     kinds = [f"kind: {before.kind} → {after.kind}"] if before.kind != after.kind else []
-    keys = sorted((before.plan.keys() | after.plan.keys()) - {"url"})
+    keys = sorted((before.plan.keys() | after.plan.keys()) - {"url", "against"})
     return kinds + [
         f"{key}: {before.plan.get(key)} → {after.plan.get(key)}"
         for key in keys

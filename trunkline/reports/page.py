@@ -14,7 +14,7 @@ from trunkline.reports.comparison import Change, differing_plan
 from trunkline.reports.document import document, heading, listed, table
 from trunkline.reports.report import STAGES, RunReport
 from trunkline.reports.samples import Sample, Spread
-from trunkline.reports.thresholds import FIGURES, Threshold
+from trunkline.reports.thresholds import FIGURES, SUMMED_UP, Threshold
 
 _MOST_DIFFERENCES: Final = 200
 _WORDS: Final = {
@@ -85,7 +85,7 @@ def comparison_page(before: RunReport, after: RunReport, changes: Iterable[Chang
 
 
 def _figure_rows(figures: dict[str, float | None]) -> list[tuple[str, ...]]:
-    return [(name, _number(found), FIGURES[name]) for name, found in figures.items()]
+    return [(name, _number(found), FIGURES[name]) for name, found in figures.items() if name in SUMMED_UP]
 
 
 # -- latency -----------------------------------------------------------------------------------------
@@ -94,12 +94,17 @@ def _figure_rows(figures: dict[str, float | None]) -> list[tuple[str, ...]]:
 def _latency_plots(report: RunReport) -> list[str]:
     plots = [
         plot("How long callers waited", "ms", "turns", [Line("turns", histogram(report.waits_ms))]),
-        _share_plot("Share of turns answered within", {"turns": report.waits_ms}),
+        _share_plot("Share of turns answered within", _then_and_now(report)),
     ]
     if report.stages_ms:
         times = {name: report.stages_ms.get(name, ()) for name in STAGES}
         plots.append(_share_plot("Share of turns whose stage took at most", times))
     return plots
+
+
+def _then_and_now(report: RunReport) -> dict[str, Sequence[float]]:
+    then = report.earlier_ms.get("voice_to_voice")
+    return {"turns": report.waits_ms, **({"in the recording": then} if then else {})}
 
 
 def _stage_table(report: RunReport) -> str:

@@ -104,9 +104,14 @@ class RunReport(BaseModel, ABC):
         """The distribution of each stage."""
         return {stage: spread(values) for stage, values in (self.stages_ms or {}).items()}
 
-    def earlier_stages(self) -> dict[str, Spread]:
-        """The distribution of each stage in what was replayed; of a run that replays nothing, none."""
+    @property
+    def earlier_ms(self) -> StageTimes:
+        """The times in what was replayed; of a run that replays nothing, none."""
         return {}
+
+    def earlier_stages(self) -> dict[str, Spread]:
+        """The distribution of each stage in what was replayed."""
+        return {stage: spread(values) for stage, values in self.earlier_ms.items()}
 
     def differences(self) -> list[Difference]:
         """What is not as it was in what was replayed."""

@@ -9,16 +9,19 @@ from rich.table import Table
 
 from trunkline.reports.comparison import Change
 from trunkline.reports.report import RunReport
-from trunkline.reports.thresholds import FIGURES, Threshold
+from trunkline.reports.samples import Spread
+from trunkline.reports.thresholds import FIGURES, SUMMED_UP, Threshold
 
 
 def show_report(console: Console, report: RunReport) -> None:
-    """What a run found, as two tables."""
+    """What a run found, as tables."""
     figures = report.figures()
     table = Table("figure", "found", "what it is", box=None)
     for name, found in figures.items():
-        table.add_row(name, number(found), FIGURES[name])
+        if name in SUMMED_UP:
+            table.add_row(name, number(found), FIGURES[name])
     console.print(table)
+    _show_stages(console, report)
     for why, count in report.broken.items():
         console.print(f"{count} calls {why}", style="red")
     costs = report.costs()
@@ -32,6 +35,22 @@ def show_report(console: Console, report: RunReport) -> None:
                 number(cost.memory_mb_per_call),
             )
         console.print(table)
+
+
+def _show_stages(console: Console, report: RunReport) -> None:
+    then, now = report.earlier_stages(), report.stages()
+    if not now:
+        return
+    table = Table("stage, ms", "turns", "p50", "p95", "p99", "at most", box=None)
+    for stage, found in now.items():
+        table.add_row(stage, *_cells(found))
+        if stage in then:
+            table.add_row("  in the recording", *_cells(then[stage]), style="dim")
+    console.print(table)
+
+
+def _cells(spread: Spread) -> tuple[str, ...]:
+    return (str(spread.count), *map(number, (spread.p50, spread.p95, spread.p99, spread.max)))
 
 
 def show_changes(console: Console, changes: Sequence[Change]) -> None:

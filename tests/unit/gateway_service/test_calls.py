@@ -525,6 +525,17 @@ def test_a_new_stt_worker_hears_again_what_came_after_then_what_came_meanwhile_t
     assert sent_again(talking) == []
 
 
+def test_what_is_said_while_the_bus_is_lost_follows_when_it_is_back(talking):
+    before = said_by_the_caller(talking, 12)
+    talking.call.hold(talking.now_us)
+    assert said_by_the_caller(talking, 2) == [None, None]
+    talking.call.hold(talking.now_us)  # lost once more
+    again = sent_again(talking)
+    assert [frame.sequence for frame in again] == list(range(3, 15)), "200 ms may have been lost on their way"
+    assert again[:10] == before[2:]
+    assert not talking.call.holds
+
+
 def test_a_take_over_said_again_changes_nothing(talking):
     said_by_the_caller(talking, 3)
     command = take_over(Role.STT)

@@ -243,6 +243,22 @@ async def test_while_nats_is_away_audio_is_dropped_and_counted_and_nobody_fails(
         assert await last_event(bus.jetstream, CALLS, subject) == sent
 
 
+async def test_who_waits_for_nats_goes_on_when_others_are_back_too(nats_server: NatsServer) -> None:
+    lost: list[bool] = []
+    async with service_context(ProcessSettings(nats_url=nats_server.url), "probe") as context:
+        bus = context.bus
+        bus.on_lost(lambda: lost.append(True))
+        await bus.reachable()
+        nats_server.stop()
+        await eventually(lambda: lost, "it is told")
+        waiting, back = asyncio.create_task(bus.reachable()), asyncio.create_task(bus.reconnected())
+        nats_server.start()
+        await back
+        assert not waiting.done()
+        await waiting
+        assert bus.connected
+
+
 async def test_frames_of_a_call_that_come_together_travel_in_one_message(
     nats_url: str,
 ) -> None:

@@ -11,7 +11,7 @@ from contracts.advisories import CLIENT_DISCONNECTED, SERVER_STOPPED, ClientDisc
 from contracts.channels import HEARTBEAT, SESSION_OPEN
 from contracts.errors import ErrorCode, TrunklineError
 from contracts.identities import PLATFORM_TENANT, CallRef
-from contracts.messages import EndReason, OpenCallReply, Role
+from contracts.messages import Direction, EndReason, OpenCallReply, Role
 from contracts.telemetry import (
     CALLS_DETACHED,
     CALLS_ENDED,
@@ -78,6 +78,30 @@ async def test_refusals_are_answered_and_in_the_record(nats_url: str) -> None:
             await eventually(lambda ref=ref: there.said_of(ref, "CallRejected"), f"{called} is on record")  # type: ignore[misc]
             (body,) = there.said_of(ref, "CallRejected")
             assert (body.called, body.code, body.status) == (called, code, status)
+
+
+async def test_outbound_calls_leave_the_reserves_to_callers(nats_url: str) -> None:
+    limits = {"session_max_calls": 4, "session_inbound_reserve": 1, "session_ghost_after_s": 60.0}
+    async with town(nats_url) as there, session(nats_url, **limits):
+        await there.publish(a_number(tenant_max_concurrent_calls=3, tenant_inbound_reserve=2))
+        await there.publish(a_number("+15550105", "another"))
+
+        async def asked(direction: Direction, called: str = NUMBER) -> ErrorCode | None:
+            request = a_request(called).model_copy(update={"direction": direction})
+            reply = await there.open(request)
+            return reply.error.code if reply.error else None
+
+        async def known() -> bool:
+            return await asked(Direction.INBOUND, "+15550105") is None
+
+        await there.until(known, "the session knows the numbers")
+        assert await asked(Direction.OUTBOUND) is None
+        assert await asked(Direction.OUTBOUND) is ErrorCode.TENANT_FULL
+        assert await asked(Direction.INBOUND) is None
+        assert await asked(Direction.OUTBOUND, "+15550105") is ErrorCode.PLATFORM_FULL
+        assert await asked(Direction.INBOUND) is None
+        assert await asked(Direction.INBOUND) is ErrorCode.TENANT_FULL
+        assert await asked(Direction.INBOUND, "+15550105") is ErrorCode.PLATFORM_FULL
 
 
 async def test_a_hundred_at_once_for_a_limit_of_seven(nats_url: str) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -25,19 +24,6 @@ def test_what_was_left_is_read_again_with_its_page_beside_it(report: RunReport, 
     assert read_report(out) == report
     assert beside == tmp_path / "run.html"
     assert report.title in beside.read_text()
-
-
-def test_programs_find_figures_stages_and_verdicts_in_the_json(tmp_path: Path) -> None:
-    out = tmp_path / "run.json"
-    leave(BOTH[1], [parse_threshold("matched>=1"), parse_threshold("p95<=10")], out)
-    content = json.loads(out.read_text())
-    assert content["figures"]["matched"] == 1
-    assert content["stages"]["endpoint"]["p95"] == 300
-    assert content["stages_in_the_recording"]["endpoint"]["p95"] == 300
-    assert content["verdicts"] == [
-        {"what": "matched>=1", "found": 1, "holds": True},
-        {"what": "p95<=10", "found": 500, "holds": False},
-    ]
 
 
 @pytest.mark.parametrize(

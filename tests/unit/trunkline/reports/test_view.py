@@ -5,6 +5,8 @@ import io
 from rich.console import Console
 
 from tests.unit.trunkline.load.reports import call, report
+from tests.unit.trunkline.replaying.reports import replay_report, replayed
+from tests.unit.trunkline.replaying.samples import ANSWER, GREETING
 from trunkline.reports.comparison import compare
 from trunkline.reports.thresholds import parse_threshold
 from trunkline.reports.view import judge, show_changes, show_report
@@ -44,3 +46,13 @@ def test_two_runs_are_a_table_of_what_changed() -> None:
     shown = console()
     show_changes(shown, compare(report(call(300)), report(call(330))))
     assert "+10.0 %" in text_of(shown)
+
+
+def test_of_a_replay_each_stage_stands_beside_that_of_the_recording() -> None:
+    shown = console()
+    show_report(shown, replay_report(replayed(GREETING, ANSWER)))
+    lines = text_of(shown).splitlines()
+    (at,) = [number for number, line in enumerate(lines) if line.strip().startswith("endpoint")]
+    assert "in the recording" in lines[at + 1]
+    assert "300" in lines[at]
+    assert "300" in lines[at + 1]
