@@ -21,7 +21,10 @@ _LOOK_AGAIN_S: Final = 0.25
 
 
 class Nap:
-    """Lets the running loop sleep until the next multiple of `every_s`, as long as `worthwhile` says so."""
+    """Lets the running loop look at what came in once in `every_s`, as long as `worthwhile` says so.
+
+    It sleeps for what is left of that time; a loop that is behind does not sleep at all.
+    """
 
     def __init__(
         self,
@@ -35,6 +38,7 @@ class Nap:
         self._worthwhile = worthwhile
         self._now_s = now_s
         self._sleep = sleep
+        self._due_s = now_s()
 
     async def run(self) -> None:
         """Nap now and then until cancelled."""
@@ -47,4 +51,7 @@ class Nap:
                 await asyncio.sleep(_LOOK_AGAIN_S)
 
     def _rest(self) -> None:
-        self._sleep(self._every_s - self._now_s() % self._every_s)
+        now_s = self._now_s()
+        if now_s < self._due_s:
+            self._sleep(self._due_s - now_s)
+        self._due_s = max(now_s, self._due_s) + self._every_s
