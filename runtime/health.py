@@ -43,7 +43,7 @@ class Health:
 
     def missing(self) -> list[str]:
         """The conditions that do not hold now."""
-        return [name for name, holds in self._conditions.items() if not holds()]
+        return [name for name, holds in tuple(self._conditions.items()) if not holds()]
 
 
 class _Quiet(WSGIRequestHandler):

@@ -133,6 +133,7 @@ class _Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
         health = Health(self._clock.monotonic_s)
+        health.require("started", lambda: self._started and not self._stop.is_set())
         server = HealthServer(health, self._settings.health_host, self._settings.health_port)
         telemetry = Telemetry(self._name, self._settings.otlp_endpoint)
         self._tasks.spawn(self._beat(health), "beat")
@@ -164,7 +165,6 @@ class _Process:
         rng = random.Random(secrets.randbits(128))
         bus = Bus(client, self._clock, rng, process_metrics, self._tasks)
         health.require("bus", lambda: bus.connected)
-        health.require("started", lambda: self._started and not self._stop.is_set())
         await bus.start()
         stack.push_async_callback(self._settle, bus)
         await ensure_stream(bus.jetstream, CALLS, client.replicas)

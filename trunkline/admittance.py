@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from runtime.clock import Clock
@@ -58,25 +58,42 @@ def by_key_of(home: Path, clock: Clock, rng: Random) -> Admit:
     return admit
 
 
+class LegPass(NamedTuple):
+    """What REST gives to whoever wants to place a call: the token, and where the leg is to be brought."""
+
+    token: str
+    url: str
+
+
 def from_rest(url: str, api_key: str) -> Admit:
     """Ask REST for one for each call; raises BadOption for what is no address."""
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise BadOption(f"{url} is no address of REST", mend="it looks like http://127.0.0.1:8081")
-    address = f"{url.rstrip('/')}{_PATH}"
+    address = _address(url)
 
     async def admit(dialling: Dialling) -> str:
-        return await asyncio.to_thread(_asked, address, api_key, dialling.called, dialling.caller)
+        return (await asyncio.to_thread(_asked, address, api_key, dialling.called, dialling.caller)).token
 
     return admit
 
 
-def _asked(address: str, api_key: str, called: str, caller: str) -> str:
+def pass_from_rest(url: str, api_key: str, called: str, caller: str) -> LegPass:
+    """Ask REST now, for one call; raises BadOption for what is no address, CallFailed where it gives none."""
+    return _asked(_address(url), api_key, called, caller)
+
+
+def _address(url: str) -> str:
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise BadOption(f"{url} is no address of REST", mend="it looks like http://127.0.0.1:8081")
+    return f"{url.rstrip('/')}{_PATH}"
+
+
+def _asked(address: str, api_key: str, called: str, caller: str) -> LegPass:
     body = json.dumps({"to": called, "from": caller}).encode()
     headers = {"Content-Type": "application/json", "X-API-Key": api_key}
     request = urllib.request.Request(address, body, headers)  # noqa: S310 - the scheme was checked
     try:
         with urllib.request.urlopen(request, timeout=_WITHIN_S) as answer:  # noqa: S310 - the scheme was checked
-            return str(json.load(answer)["token"])
+            given = json.load(answer)
+            return LegPass(str(given["token"]), str(given["url"]))
     except urllib.error.HTTPError as error:
         raise CallFailed(f"{address} gave no token: {_reason(error)}", mend="see --api-key") from error
     except (OSError, ValueError, KeyError, TypeError) as error:

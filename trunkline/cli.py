@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from contracts.errors import TrunklineError
+from trunkline.commands import admin
 from trunkline.commands.call import call
 from trunkline.commands.demo import demo
 from trunkline.commands.doctor import doctor
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 for command in (up, restart, call, demo, load, record, replay, report, sql, doctor):
     app.command()(command)
+app.add_typer(admin.app)
 
 
 def _say_version(asked: bool) -> None:

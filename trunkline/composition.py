@@ -112,7 +112,7 @@ def compose(plan: Plan) -> tuple[Placed, ...]:
 
 
 def _nats(plan: Plan, env: Mapping[str, str]) -> Placed:
-    users = [*(_user(seat, plan) for seat in plan.seats), plan.users.operator]
+    users = [*(_user(seat, plan) for seat in plan.seats), plan.users.operator, plan.users.replayer]
     config = write_config(plan.home / "nats", plan.ports.nats, plan.ports.nats_monitor, users)
     argv = (str(find_nats_server()), "-c", str(config))
     return Placed(ProcessSpec(NATS, argv, NatsGreets(plan.ports.nats), env, tethered=True), None)

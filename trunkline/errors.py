@@ -7,6 +7,7 @@ TrunklineError
     ├── StartFailed        a process did not come up
     ├── AlreadyRunning     another platform runs in this home
     ├── NotRunning         no platform runs in this home, or it does not answer
+    ├── Refused            a service did not do what it was asked for
     ├── QueryFailed        the reporting store refused a statement
     ├── RecordingDamaged   a recording is none, or is not what was written
     ├── RecordingUnfinished
@@ -20,6 +21,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from contracts.errors import ErrorCode, TrunklineError
+from contracts.messages.base import WireError
 
 
 class CommandError(TrunklineError):
@@ -52,6 +54,17 @@ class NotRunning(CommandError):
     """No platform runs in this home, or it does not answer."""
 
     code = ErrorCode.STORE_UNAVAILABLE
+
+
+class Refused(CommandError):
+    """A service did not do what it was asked for; the words are its own."""
+
+    @classmethod
+    def of(cls, error: WireError) -> Refused:
+        """What it answered."""
+        refused = cls(error.message, mend=error.mend, retryable=error.retryable)
+        refused.code = error.code
+        return refused
 
 
 class QueryFailed(CommandError):

@@ -221,6 +221,8 @@ def _describe(
         nats_url=plan.ports.nats_url,
         nats_user=plan.users.operator.name,
         nats_password=plan.users.operator.password,
+        replay_user=plan.users.replayer.name,
+        replay_password=plan.users.replayer.password,
         media_url=plan.ports.media_urls[0],
         media_urls=plan.ports.media_urls,
         rest_url=plan.ports.rest_url if plan.rest else "",

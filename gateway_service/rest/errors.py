@@ -10,7 +10,7 @@ TrunklineError
     ├── NotFound            404  not there, or somebody else's: there is no difference
     ├── Changed             412  If-Match names a revision that is no longer the newest
     ├── BodyTooLarge        413
-    ├── NotJson             415
+    ├── NotJson, NotForm    415
     ├── BadInput            422  every fault, by its place
     └── TooManyRequests     429  with the seconds after which to come again (retryable)
 """
@@ -111,6 +111,16 @@ class NotJson(RestError):
 
     def __init__(self) -> None:
         super().__init__("the body is not JSON", mend="send it as application/json")
+
+
+class NotForm(RestError):
+    """A body in another form than HTML's, where that is wanted."""
+
+    code = ErrorCode.BAD_MESSAGE
+    status = 415
+
+    def __init__(self) -> None:
+        super().__init__("the body is not a form", mend="send it as application/x-www-form-urlencoded")
 
 
 @dataclass(frozen=True, slots=True)

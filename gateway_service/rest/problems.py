@@ -13,16 +13,20 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from contracts.errors import ErrorCode, TrunklineError
 from contracts.messages import WireError
 from gateway_service.rest.errors import Answered, BadInput, Fault, NotJson, TooManyRequests
+from gateway_service.rest.routers import ROUTERS
 from runtime.errors import MessageTooLarge
 
 PROBLEM_JSON: Final = "application/problem+json"
 _RETRY_AFTER_S: Final = "1"
 _CHALLENGE: Final = 'Bearer realm="trunkline"'
 _MOST_FAULTS: Final = 20
+_DESCRIPTION: Final = "see the API's description, /v1/openapi.json"
+_RAISED: Final = "Value error, "  # pydantic's own prefix to what our validators say
 _CODES: Final = {404: ErrorCode.NOT_FOUND, 413: ErrorCode.MESSAGE_TOO_LARGE}
 
 
@@ -106,9 +110,25 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     """The answer to what the framework refuses: no such path, no such method, a body that is no body."""
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, ErrorCode.BAD_MESSAGE)
-    detail, mend = str(error.detail), "see the API's description, /v1/openapi.json"
+    detail, mend, headers = str(error.detail), _DESCRIPTION, error.headers
+    if error.status_code == 404:
+        detail = "nothing is served at this address"
+    elif error.status_code == 405:
+        taken = ", ".join(_methods_here(request))
+        detail, mend, headers = "this address does not take the method", f"use {taken}", {"Allow": taken}
     wire = WireError(code=code, message=detail, mend=mend, status=error.status_code)
-    return ProblemResponse(wire, request.state.request_id, headers=error.headers)
+    return ProblemResponse(wire, request.state.request_id, headers=headers)
+
+
+def _methods_here(request: Request) -> list[str]:
+    """What the address takes, by all its routes: the framework names only those of the first."""
+    return sorted(
+        method
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    )
 
 
 async def on_invalid(request: Request, error: Exception) -> Response:
@@ -140,7 +160,7 @@ def _fault(fault: dict[str, Any]) -> Fault:
             return Fault("body", f"not JSON, from character {fault['loc'][-1]}")
         case "extra_forbidden":
             return Fault(place, f"there is no field {str(fault['loc'][-1])[:80]!r}")
-    return Fault(place, str(fault["msg"]))
+    return Fault(place, str(fault["msg"]).removeprefix(_RAISED))
 
 
 def _is_json(request: Request) -> bool:

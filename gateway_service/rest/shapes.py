@@ -70,8 +70,17 @@ def _inside(value: JsonValue) -> list[JsonValue]:
 
 
 Config = Annotated[
-    dict[str, Any], AfterValidator(_shallow), Field(description="fields of an assistant's configuration")
+    dict[str, Any],
+    AfterValidator(_shallow),
+    Field(
+        description="What is to differ from the defaults: fields of AssistantSnapshot but `id`, of which "
+        "`name`, `greeting` and `prompt` have no default."
+    ),
 ]
 Patch = Annotated[
-    dict[str, Any], AfterValidator(_shallow), Field(description="a JSON Merge Patch (RFC 7396): null removes")
+    dict[str, Any],
+    AfterValidator(_shallow),
+    Field(
+        description="Fields of AssistantSnapshot but `id`, as a JSON Merge Patch (RFC 7396): null removes."
+    ),
 ]

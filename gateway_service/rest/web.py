@@ -22,6 +22,20 @@ from runtime.clock import Clock, SystemClock
 
 PREFIX: Final = "/v1"
 VERSION: Final = "1"
+_ABOUT: Final = """\
+Phone numbers, assistants, calls and the people who look after them.
+
+A program sends its API key as `X-API-Key`, or as a bearer; the operator makes a tenant's first one
+(`POST /v1/keys?tenant=SLUG`, or `trunkline admin key create`), an owner any further. A person signs in at
+`POST /v1/token` with email and password, as a form, and sends the token as a bearer.
+
+First steps of a tenant: `POST /v1/assistants` (who answers), `PATCH /v1/numbers/{number}` (which of them
+answers this number, and what differs there), `POST /v1/numbers/{number}/preview` (what a call would get),
+`GET /v1/calls` (what became of calls). An admin names the tenant as `?tenant=SLUG`.
+
+In a path or a query the plus of a number may be written as `%2B`. Lists are `{items, next}`: `next` goes into
+`?after=`. Every refusal is a Problem (RFC 9457) whose `mend` says what to do. A POST that is sent again with
+the same `Idempotency-Key` within a day is done once."""
 _PROBLEMS: Final = {
     400: "a value that cannot be taken, or a request that cannot be read",
     401: "no token or key, or one that is not valid here",
@@ -31,7 +45,7 @@ _PROBLEMS: Final = {
     409: "it contradicts what is there",
     412: "If-Match names a revision that is no longer the newest",
     413: "the body is too large",
-    415: "the body is not JSON",
+    415: "the body is not of the type that is asked for",
     422: "something does not fit; `errors` names every place",
     429: "more than may be asked now; `Retry-After` says when to come again",
     500: "a fault of ours; its `instance` is in our log",
@@ -73,7 +87,7 @@ def web_app(settings: RestSettings, clock: Clock, rng: random.Random, rest: Rest
     app = WebApp(
         title="Trunkline",
         version=VERSION,
-        description="Phone numbers, assistants, calls and the people who look after them.",
+        description=_ABOUT,
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,

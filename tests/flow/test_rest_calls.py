@@ -69,6 +69,8 @@ async def test_a_call_is_seen_counted_ended_and_told_afterwards(there: tuple[Res
     assert (past[0]["id"], past[0]["state"], past[0]["record"]["reason"]) == (ref.call, "ended", "commanded")
     assert (await owner.done("GET", f"/calls/{ref.call}"))["state"] == "ended"
     assert (await other.done("GET", "/calls"))["items"] == []
+    same = (await owner.done("GET", f"/calls?number={NUMBER}"))["items"]  # its plus arrives as a space
+    assert [call["id"] for call in same] == [ref.call]
 
 
 async def test_pages_of_calls_follow_one_another(there: tuple[Resting, Town]) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from audio.wav import write_wav
 from runtime.clock import SystemClock
-from trunkline.admittance import Admit, admittance
+from trunkline.admittance import Admit, admittance, pass_from_rest
 from trunkline.caller import RETURN_WITHIN_S, Caller, Dialling, new_carrier_call_id
 from trunkline.commands.options import HOME, ApiKey, Home, Reattach, RestUrl, Token, writable_folder_of
 from trunkline.errors import CallFailed, NotRunning
@@ -50,7 +50,7 @@ def call(
         typer.Option(
             "--url",
             help="A gateway's media stream; more of them, to come back through. "
-            "Default: the platform of this home.",
+            "Default: the platform of this home, else where REST says.",
         ),
     ] = None,
     nats: Annotated[
@@ -71,8 +71,12 @@ def call(
 ) -> None:
     """Call a number, say WAV files in real time, show the conversation and keep the agent's audio."""
     utterances = [load_utterance(path) for path in files]
-    (media_url, *others), nats_url, own = _where(home, url or [], nats)
+    urls, nats_url, own = _where(home, url or [], nats)
+    if not urls and api_key and rest_url and not token:
+        token, media_url = pass_from_rest(rest_url, api_key, to, caller)
+        urls = [media_url]
     admit = admittance(token=token, api_key=api_key, rest_url=rest_url, home=own, clock=SystemClock())
+    media_url, *others = urls or [_MEDIA_URL]
     dialling = Dialling(media_url, to, caller, new_carrier_call_id(random.Random()), others=tuple(others))
     within_s = RETURN_WITHIN_S if reattach else 0
     where = writable_folder_of(save, "--save")
@@ -81,7 +85,7 @@ def call(
 
 
 def _where(home: Path, urls: list[str], nats: str) -> tuple[list[str], str | None, Path | None]:
-    """The media streams and the bus of what was asked for, of the platform in `home`, or of the default.
+    """The media streams and the bus of what was asked for, or of the platform in `home`, or none.
 
     With `home` again, where it is that platform.
     """
@@ -90,7 +94,7 @@ def _where(home: Path, urls: list[str], nats: str) -> tuple[list[str], str | Non
     try:
         state = read_state(home)
     except NotRunning:
-        return [_MEDIA_URL], nats or None, None
+        return [], nats or None, None
     return list(state.media_urls or (state.media_url,)), nats or state.bus_url, home
 
 

@@ -7,10 +7,15 @@ import time
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
+from contracts.errors import TrunklineError
+from trunkline.administration import first_key
+from trunkline.bus_client import open_bus
 from trunkline.commands.options import HOME, Home, LocalLlm, Spread, Tenants, VoiceEngine, Workers
 from trunkline.interrupts import INTERRUPTED, Interrupts, run_interruptible
 from trunkline.local_platform import TENANTS, LocalPlatform, Options
+from trunkline.state import RunningPlatform
 from trunkline.view import plain_console, process_line
 from trunkline.workers import parse_workers
 
@@ -78,11 +83,31 @@ async def _run(options: Options, interrupts: Interrupts) -> int:
             console.print(f"  cannot be called: {fault}", style="yellow", soft_wrap=True)
         console.print(
             f"Ready in {time.monotonic() - started_s:.1f} s. Calls: {' '.join(platform.state.media_urls)}  "
+            f"{f'REST: {platform.state.rest_url}/v1  ' if platform.state.rest_url else ''}"
             f"Bus: {platform.state.nats_url}  Logs: {options.home / 'logs'}  Ctrl-C stops it.",
             soft_wrap=True,
         )
+        await _say_first_key(platform.state, console)
         try:
             await asyncio.Event().wait()
         finally:
             console.print("Stopping; Ctrl-C again does not wait for calls.")
     return 0
+
+
+async def _say_first_key(state: RunningPlatform, console: Console) -> None:
+    """The key by which REST knows an admin, at the first start of a home: nobody can ask for it again."""
+    if not any("router" in one.name for one in state.processes):
+        return
+    try:
+        async with open_bus(state.bus_url) as bus:
+            key = await first_key(bus)
+    except TrunklineError as error:
+        console.print(
+            f"  no admin key: {error}; trunkline admin key create --label NAME makes one",
+            style="yellow",
+            soft_wrap=True,
+        )
+        return
+    if key is not None:
+        console.print(f"Admin API key, shown this once: {key}", soft_wrap=True)

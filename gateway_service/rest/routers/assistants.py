@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Request
 from pydantic import Field
@@ -47,6 +47,9 @@ class AssistantPreview(Body):
     number: DialledNumber | None = None
     changes: Patch = Field(default_factory=dict)
     override: Patch | None = None
+
+
+_AS_IT_IS: Final = AssistantPreview()
 
 
 @router.get("")
@@ -131,8 +134,8 @@ async def restore_revision(
 @router.post("/{id}/preview")
 async def preview_assistant(
     id: AssistantRef,  # noqa: A002
-    body: AssistantPreview,
     ask: Ask,
+    body: AssistantPreview = _AS_IT_IS,
 ) -> m.AssistantSnapshot:
     """The merged configuration that would answer, if this were saved: nothing is."""
     asked = m.PreviewRequest(principal=ask.principal, tenant=ask.tenant, assistant=id, **body.given())

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 from contracts import messages as m
 from contracts.channels import ANALYTICS_CALLS, ANALYTICS_TRANSCRIPT, SESSION_CALLS, SESSION_END
@@ -58,10 +58,17 @@ class Wanted:
     limit: int
 
 
+def _with_plus(number: object) -> object:
+    """A plus that was not written as %2B arrives as a space."""
+    return f"+{number[1:]}" if isinstance(number, str) and number.startswith(" ") else number
+
+
 def wanted(
     state: CallState = CallState.ENDED,
     *,
-    number: Annotated[PhoneNumber | None, Query(description="only calls to this number")] = None,
+    number: Annotated[
+        PhoneNumber | None, BeforeValidator(_with_plus), Query(description="only calls to this number")
+    ] = None,
     outcome: Annotated[Outcome | None, Query(description="of those that have ended, how")] = None,
     after: Annotated[CallId | None, Query(description="`next` of the page before")] = None,
     limit: PageSize = 50,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import APIRouter, Request
 from pydantic import Field
 
@@ -52,6 +54,9 @@ class NumberPreview(Body):
     override: Patch | None = None
 
 
+_AS_IT_IS: Final = NumberPreview()
+
+
 @router.get("")
 async def list_numbers(ask: Ask, page: Page, request: Request) -> Items[m.NumberView]:
     """The numbers in their order: the tenant's, or for an admin all."""
@@ -100,7 +105,9 @@ async def unassign_number(number: DialledNumber, who: Who) -> m.NumberView:
 
 
 @router.post("/{number}/preview")
-async def preview_number(number: DialledNumber, body: NumberPreview, ask: Ask) -> m.NumberSnapshot:
+async def preview_number(
+    number: DialledNumber, ask: Ask, body: NumberPreview = _AS_IT_IS
+) -> m.NumberSnapshot:
     """What the next call to this number would be answered with, if this were saved: nothing is."""
     asked = m.PreviewRequest(principal=ask.principal, tenant=ask.tenant, number=number, **body.given())
     snapshot = (await ask.services.ask(ROUTER_PREVIEW, m.PreviewReply, asked)).snapshot

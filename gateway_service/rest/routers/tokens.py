@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, Request
 from pydantic import BaseModel, Field, model_validator
 
 from contracts import messages as m
 from contracts.errors import SubjectError
 from contracts.identities import TenantSlug, check_token
 from gateway_service.rest.dependencies import TheRest, address_of
+from gateway_service.rest.errors import NotForm
 from gateway_service.rest.json_route import JsonRoute
 
 router = APIRouter(prefix="/v1/token", tags=["tokens"], route_class=JsonRoute)
+
+_FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class Token(BaseModel):
@@ -53,7 +56,14 @@ class PasswordGrant(BaseModel):
         return self.tenant or (named[0] if named else None)
 
 
-@router.post("")
+def form_only(request: Request) -> None:
+    """Refuse what is no form: the framework would find it to be an empty one."""
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given not in _FORMS:
+        raise NotForm
+
+
+@router.post("", dependencies=[Depends(form_only)])
 async def sign_in(request: Request, rest: TheRest, form: Annotated[PasswordGrant, Form()]) -> Token:
     """Sign in."""
     operation = m.SignIn(email=form.username, password=form.password, tenant=form.whose)

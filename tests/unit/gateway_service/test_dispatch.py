@@ -74,7 +74,6 @@ async def test_an_event_takes_with_it_the_frames_that_wait_for_others(context, m
         for number in range(3):
             context.bus.send_frame(SUBJECT, frame(0, number=number))
     assert len(rings) == 1
-    await context.bus.flush()
-    assert frames == []
+    assert context.bus.frames.limit - context.bus.frames.room == 3
     dispatch.event(Saying(CALL, DtmfReceived(digit_pii="1"), None, None))
     await eventually(lambda: heard and len(frames) == 3, "all of it")

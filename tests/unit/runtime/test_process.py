@@ -22,6 +22,7 @@ from tests.support.child import Child, child
 from tests.support.context import service_context
 from tests.support.tiny_service import REF
 from trunkline.nats_server import NatsServer, free_port
+from trunkline.ports import free_ports
 
 
 @asynccontextmanager
@@ -78,6 +79,14 @@ async def test_it_is_alive_and_not_ready_while_it_drains_and_a_second_signal_end
         assert await process.exits() == 0
         assert "stopping with work in hand: told to stop at once" in process.log
         assert "one is stopped" in process.log
+
+
+async def test_it_is_not_ready_before_it_has_found_the_bus() -> None:
+    nats_port, health_port = free_ports(2)
+    async with tiny(f"nats://127.0.0.1:{nats_port}", health_port=str(health_port)) as process:
+        await process.says("NATS: ")
+        status, body = await get(f"http://127.0.0.1:{health_port}/readyz")
+        assert (status, '"started"' in body) == (503, True)
 
 
 async def test_a_drain_ends_when_its_time_is_up(nats_url: str) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import random
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gateway_service.keyring import keyring_file
 from gateway_service.media_tokens import verify
 from runtime.clock import SystemClock
+from tests.unit.trunkline.fake_rest import Rest, fake_rest
 from trunkline.admittance import admittance, by_key_of, from_rest, with_token, without_token
 from trunkline.caller import Dialling
 from trunkline.errors import BadOption, CallFailed
@@ -23,31 +20,10 @@ DIALLING = Dialling("ws://x/media/twilio", "+15550100", "+15550123", "CA1")
 CLOCK = SystemClock()
 
 
-class Rest(BaseHTTPRequestHandler):
-    asked: list[tuple[str, str, dict[str, Any]]]
-    answer: tuple[int, bytes]
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.asked.append((self.path, self.headers["X-API-Key"], body))
-        self.send_response(self.answer[0])
-        self.end_headers()
-        self.wfile.write(self.answer[1])
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as above
-        """Keep quiet."""
-
-
 @pytest.fixture
 def rest() -> Iterator[tuple[str, type[Rest]]]:
-    kind = type("Kind", (Rest,), {"asked": [], "answer": (201, b'{"token": "a.b.c"}')})
-    server = HTTPServer(("127.0.0.1", 0), kind)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    yield f"http://127.0.0.1:{server.server_port}/", kind
-    server.shutdown()
-    serving.join()
-    server.server_close()
+    with fake_rest(b'{"token": "a.b.c", "url": "ws://there"}') as served:
+        yield served
 
 
 async def test_rest_is_asked_for_each_call(rest: tuple[str, type[Rest]]) -> None:
@@ -62,6 +38,7 @@ async def test_rest_is_asked_for_each_call(rest: tuple[str, type[Rest]]) -> None
         ((404, b'{"detail": "there is no number"}'), "404, there is no number"),
         ((500, b"oops"), "gave no token: 500"),
         ((201, b"{}"), "gave no token"),
+        ((201, b'{"token": "a.b.c"}'), "gave no token"),
         ((201, b"[]"), "gave no token"),
         ((201, b"oops"), "gave no token"),
     ],

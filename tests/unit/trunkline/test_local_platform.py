@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from router_service.errors import DirectoryUnreadable
+from tests.support.ports import free_run
 from tests.support.waiting import eventually
 from tests.unit.trunkline.test_supervisor import TINY, lives
 from trunkline import local_platform
 from trunkline.composition import Placed, Plan
 from trunkline.errors import AlreadyRunning, BadOption, NotRunning, StartFailed
 from trunkline.local_platform import TENANTS, LocalPlatform, Options
-from trunkline.ports import free_ports
 from trunkline.readiness import HttpOk
 from trunkline.state import RunningPlatform, RunningProcess, claimed, last_state, read_state, write_state
 from trunkline.supervisor import Happening, ProcessSpec, Report
@@ -121,12 +121,10 @@ async def test_a_service_stands_for_all_its_processes(
 
 
 async def test_gateways_take_successive_ports(tmp_path: Path, plans: list[Plan]) -> None:
-    (port,) = free_ports(1)
-    async with LocalPlatform(Options(tmp_path, port=port, workers={"gateway": 2})) as platform:
-        assert plans[0].ports.gateways == (port, port + 1)
-        assert platform.state.media_urls == tuple(
-            f"ws://127.0.0.1:{one}/media/twilio" for one in (port, port + 1)
-        )
+    run = free_run(2)
+    async with LocalPlatform(Options(tmp_path, port=run[0], workers={"gateway": 2})) as platform:
+        assert plans[0].ports.gateways == run
+        assert platform.state.media_urls == tuple(f"ws://127.0.0.1:{port}/media/twilio" for port in run)
         assert platform.state.media_url == platform.state.media_urls[0]
         assert len(plans[0].ports.health) == len(plans[0].seats)
 

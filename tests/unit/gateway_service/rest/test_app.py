@@ -189,6 +189,8 @@ async def test_a_number_is_assigned_configured_previewed_and_taken_back(there: R
     await acme.done("PATCH", f"/numbers/{NUMBER}", {"override": {"greeting": "Hello."}})
     preview = await acme.done("POST", f"/numbers/{NUMBER}/preview", {"changes": {"prompt": "Sing."}})
     assert (preview["assistant"]["greeting"], preview["assistant"]["prompt"]) == ("Hello.", "Sing.")
+    as_it_is = await acme.done("POST", f"/numbers/{NUMBER}/preview")
+    assert as_it_is["assistant"] == {**preview["assistant"], "prompt": CONFIG["prompt"]}
     merged = await acme.done("POST", "/assistants/desk/preview", {"number": NUMBER})
     assert (merged["greeting"], merged["prompt"]) == ("Hello.", CONFIG["prompt"])
 
@@ -272,6 +274,17 @@ async def test_a_body_that_does_not_fit_is_told_where(
     assert [fault["at"] for fault in said.get("errors", [])][:1] == ([at] if at else []), said
 
 
+async def test_who_signs_in_without_a_form_is_told_to_send_one(there: Resting) -> None:
+    said = problem(await there.nobody("POST", "/token", SIGN_IN), 415, "bad_message")
+    assert said["mend"] == "send it as application/x-www-form-urlencoded"
+
+
+async def test_what_our_own_checks_find_is_said_in_their_words(there: Resting) -> None:
+    owner = await there.tenant("acme")
+    said = problem(await owner("POST", "/media-tokens", {}), 422, "bad_value")
+    assert said["detail"].startswith("body: give to and from for a new call, or ")
+
+
 async def test_a_configuration_that_nests_without_end_is_refused(there: Resting) -> None:
     owner = await there.tenant("acme")
     deep = {"phases": json.loads("[" * 500 + "]" * 500)}
@@ -332,10 +345,13 @@ async def test_text_that_means_something_to_sql_or_http_means_nothing(
 
 
 async def test_what_is_not_there_is_a_problem_too(there: Resting) -> None:
-    problem(await there.nobody("GET", "/nowhere"), 404, "not_found")
+    lost = problem(await there.nobody("GET", "/nowhere"), 404, "not_found")
+    assert lost["detail"] == "nothing is served at this address"
     wrong = await there.nobody("DELETE", "/me")
-    problem(wrong, 405, "bad_message")
+    assert problem(wrong, 405, "bad_message")["mend"] == "use GET"
     assert wrong.headers["allow"] == "GET"
+    several = await there.nobody("PUT", f"/numbers/{NUMBER}")
+    assert (several.status_code, several.headers["allow"]) == (405, "DELETE, GET, PATCH")
     assert wrong.headers["x-content-type-options"] == "nosniff"
 
 

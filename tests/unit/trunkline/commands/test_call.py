@@ -17,6 +17,7 @@ from websockets.sync.server import ServerConnection, serve
 from audio.wav import read_wav
 from tests.unit.trunkline.command_line import Cli
 from tests.unit.trunkline.fake_agent import TONE
+from tests.unit.trunkline.fake_rest import fake_rest
 from trunkline.local_platform import EXAMPLES
 from trunkline.ports import free_ports
 
@@ -67,6 +68,22 @@ def test_a_call_is_held_and_what_the_agent_said_is_kept(cli: Cli, tmp_path: Path
     assert rate_hz == 8_000
     assert np.abs(heard[:4_000]).max() > 0.2
     assert len(heard) > 8_000
+
+
+def test_with_a_key_alone_it_calls_where_rest_says(cli: Cli) -> None:
+    shown: list[dict[str, str]] = []
+
+    def keep(connection: ServerConnection) -> None:
+        connection.recv()
+        shown.append(json.loads(connection.recv())["start"]["customParameters"])
+        connection.close(4486, "busy")
+
+    with gateway(keep) as url, fake_rest(json.dumps({"token": "t", "url": url}).encode()) as (rest_url, rest):
+        given = ("--to", "+15550100", "--api-key", "key", "--rest-url", rest_url)
+        status, _, err = cli("call", GOODBYE, *given)
+    assert (status, err) == (1, "error: the call was refused with close code 4486: busy\n")
+    assert shown == [{"token": "t"}]
+    assert rest.asked == [("/v1/media-tokens", "key", {"to": "+15550100", "from": "+15550123"})]
 
 
 def test_a_refused_call_is_an_error_with_its_code(cli: Cli) -> None:
