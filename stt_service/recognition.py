@@ -37,6 +37,7 @@ _NOISE_BELOW: Final = 0.1  # a verdict this low is of a window that tells how lo
 _LOOK_BACK: Final = 320 * _PER_MS  # how far before a verdict the edge of speech may lie
 _LOOK_AHEAD: Final = 96 * _PER_MS  # how far after the last voice a faint end ("s", "f") may lie
 _KEPT: Final = 1_000 * _PER_MS
+_FORGETS_EVERY: Final = 500 * _PER_MS
 _CUT_WITHIN: Final = 5_000 * _PER_MS
 _SAME_SPEECH: Final = 1_000 * _PER_MS  # within this, what is heard again is what was announced before
 _SAME_SPEECH_US: Final = 1_000_000
@@ -116,6 +117,7 @@ class Recognition:
         self._machine = TurnMachine()
         self._position = 0  # up to where there is a verdict
         self._voiced = 0  # windows with voice in a row
+        self._forgets_at = 0
         self._said_until = 0  # where the speech of the last turn ended
         self._turn: _Turn | None = None
         self._turns = resumption.decided
@@ -184,7 +186,9 @@ class Recognition:
         self._voiced = 0
         if probability < _NOISE_BELOW:
             self._line.hear_noise(levels.whole)
-        self._audio.forget(self._position - _KEPT)
+        if self._position >= self._forgets_at:
+            self._audio.forget(self._position - _KEPT)
+            self._forgets_at = self._position + _FORGETS_EVERY
         return self._maybe_unheard() if self._announced else []
 
     def _maybe_unheard(self) -> list[Action]:

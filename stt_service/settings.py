@@ -55,7 +55,7 @@ class Settings(ProcessSettings):
     ] = 300
     stt_gather_ms: Annotated[
         float, Field(ge=0, le=20, description="how long a detector run waits for windows of other calls")
-    ] = 5.0
+    ] = 10.0
 
     stt_silero_model: str = "silero-vad"
     stt_whisper_model: str = "whisper-base"
