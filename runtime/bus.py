@@ -38,7 +38,7 @@ from runtime.clock import Clock
 from runtime.connection import Connection, taken_in
 from runtime.errors import BusUnavailable, MessageTooLarge, RequestTimeout, Unanswered
 from runtime.outbox import Outbox
-from runtime.tasks import TaskOwner
+from runtime.tasks import TaskOwner, heeding
 from runtime.telemetry import Metrics
 
 log = logging.getLogger(__name__)
@@ -308,7 +308,8 @@ class Bus:
         """
         subject = channel.subject(**tokens)
         try:
-            answer = await self.client.request(subject, message.model_dump_json().encode(), timeout=timeout_s)
+            question = message.model_dump_json().encode()
+            answer = await heeding(self.client.request(subject, question, timeout=timeout_s))
         except nats.errors.NoRespondersError as error:
             raise RequestTimeout(f"nobody listens to {subject}", mend="is the service running?") from error
         except nats.errors.TimeoutError as error:
