@@ -13,7 +13,7 @@ ResultT = TypeVar("ResultT")
 
 
 async def heeding(work: Awaitable[ResultT]) -> ResultT:
-    """What `work` returns; a cancellation that came meanwhile, and that `work` swallowed, still ends the task.
+    """What `work` returns; a cancellation that came meanwhile, and that it swallowed, still ends the task.
 
     `asyncio.wait_for` swallows one before Python 3.12, where what it waits for is there already, and nats-py
     waits with it. Whoever then goes on in a loop never ends, nor does the owner who waits for his end.
