@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
 LOCKED := $(PIP) --only-binary :all: --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench docs kokoro lock upgrade clean distclean
+.PHONY: help demo test lint format bench chaos soak docs kokoro lock upgrade clean distclean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,12 @@ format: $(VENV)/.dev  ## mend what ruff can mend
 bench: $(VENV)/.embedded $(VENV)/.project  ## measure the bus, then real calls
 	$(BIN)/python -m bench.bus $(ARGS)
 	$(BIN)/python -m bench.call_latency $(ARGS)
+
+chaos: $(VENV)/.embedded $(VENV)/.project  ## kill and freeze processes under 50 calls, for a quarter of an hour
+	$(BIN)/python -m bench.failover $(ARGS)
+
+soak: $(VENV)/.embedded $(VENV)/.project  ## see whether anything grows in half an hour of calls
+	$(BIN)/python -m bench.soak $(ARGS)
 
 docs: $(VENV)/.embedded $(VENV)/.project  ## write the docs that follow from the channel table and from REST
 	$(BIN)/python -m contracts.generate

@@ -30,10 +30,11 @@ from typing import Any, Final
 import uvloop
 
 from bench.machine import describe_machine
-from trunkline.load.processes import usages
-from trunkline.load.report import CALLERS, HEARD_OUT, LoadReport, read_report, spread
+from trunkline.load.report import HEARD_OUT, LoadReport, read_report
 from trunkline.load.script import FIXED_PATTERN, parse_pattern
 from trunkline.local_platform import LocalPlatform, Options
+from trunkline.reports.processes import usages
+from trunkline.reports.samples import CALLERS, spread
 
 ENDPOINT_MS: Final = 300
 WHOLE_ANSWER_MS: Final = 1_950

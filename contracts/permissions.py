@@ -21,6 +21,9 @@ from contracts.streams import ALERTS, CALLS
 OPERATOR: Final = "trunkline"
 """The user of the command line."""
 
+REPLAYER: Final = "replay"
+"""The user of a replay that plays a gateway's part on the bus: it may do what a gateway may."""
+
 RECORD_KEEPER: Final = "session"
 """Who may change the stream of call events where it differs from its specification: in every deployment."""
 

@@ -67,6 +67,16 @@ CALLS_OPENED: Final = Metric(
     "calls_opened", Kind.COUNTER, "1", ("result",), "Calls admitted, or the code that refused."
 )
 CALLS_ENDED: Final = Metric("calls_ended", Kind.COUNTER, "1", ("reason",), "Calls ended, by reason.")
+CALLS_REASSIGNED: Final = Metric(
+    "calls_reassigned",
+    Kind.COUNTER,
+    "1",
+    ("role", "why"),
+    "Roles of calls given to another process; for the gateway: legs that came again.",
+)
+CALLS_DETACHED: Final = Metric(
+    "calls_detached", Kind.COUNTER, "1", (), "Calls that lost their gateway and waited for their leg."
+)
 LEGS_REFUSED: Final = Metric(
     "legs_refused", Kind.COUNTER, "1", ("code",), "Sockets closed for what they sent."
 )

@@ -15,6 +15,7 @@ from contracts.messages.base import Event, Message
 M = TypeVar("M", bound=Message)
 
 _RECORD: Final = {row.name: row for row in CHANNELS if row.plane in (Plane.RECORD, Plane.LIVE)}
+_FEW: Final = 2
 _BY_BODY: Final = {row.message: row for row in _RECORD.values()}
 
 
@@ -46,6 +47,16 @@ def channel_of(body: M) -> Channel[M]:
 def every_event_of(ref: CallRef) -> str:
     """The subject filter for all recorded events of one call."""
     return f"call.{check_token('tenant', ref.tenant)}.{check_token('call', ref.call)}.>"
+
+
+def events_of(ref: CallRef, names: frozenset[str] | None) -> tuple[str, ...]:
+    """The subject filters for recorded events of one call: one for each name where they are few.
+
+    Many subscriptions cost the server more than it saves to leave out what nobody wants.
+    """
+    if names is None or len(names) > _FEW:
+        return (every_event_of(ref),)
+    return tuple(_RECORD[name].subject(tenant=ref.tenant, call=ref.call) for name in sorted(names))
 
 
 def every_event() -> str:

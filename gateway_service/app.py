@@ -12,6 +12,7 @@ from gateway_service.media.server import MEDIA_PATHS, listen
 from gateway_service.pacer import Pacer
 from gateway_service.playout import Pace
 from gateway_service.settings import Settings
+from runtime.nap import Nap
 from runtime.process import Context, Service
 
 _GOODBYE_S: Final = 1.5  # longer than a leg waits for its caller's close
@@ -24,7 +25,6 @@ class GatewayApp:
         self._settings = settings
         self._context = context
         self._desk = desk
-        self._pacer = Pacer(context.clock, desk.tick)
         self._server: asyncio.Server | None = None
 
     @property
@@ -36,17 +36,9 @@ class GatewayApp:
 
     async def start(self) -> None:
         """Hear the bus, then listen for callers; raises PortInUse."""
-        desk, context = self._desk, self._context
-        await context.bus.on_frames(context.process, desk.on_frame)
-        context.bus.on_reconnected(desk.catch_up)
-        for work, name in (
-            (desk.dispatch.run(), "dispatch"),
-            (self._pacer.run(), "pacer"),
-            (desk.beat(), "heartbeat"),
-        ):
-            context.tasks.spawn(work, name)
-        self._server = await listen(desk, self._settings)
-        context.health.require("media", lambda: self._server is not None and self._server.is_serving())
+        await attend(self._desk, self._context)
+        self._server = await listen(self._desk, self._settings)
+        self._context.health.require("media", lambda: self._server is not None and self._server.is_serving())
 
     async def drain(self) -> None:
         """Refuse new legs and send those that are here elsewhere; returns when the last one is gone."""
@@ -59,19 +51,40 @@ class GatewayApp:
         await self._desk.close_all(_GOODBYE_S)
 
 
-def build(settings: Settings, context: Context) -> GatewayApp:
-    """The gateway on this process's plumbing."""
-    pace = Pace(
+async def attend(desk: Desk, context: Context) -> None:
+    """Hear the bus for this desk, and begin what goes on for as long as it takes calls."""
+    await context.bus.on_runs_of_frames(context.process, desk.on_frames)
+    context.bus.on_lost(desk.hold)
+    context.bus.on_reconnected(desk.catch_up)
+    context.bus.on_reconnected(desk.say_again)
+    for work, name in (
+        (desk.dispatch.run(), "dispatch"),
+        (Pacer(context.clock, desk.tick).run(), "pacer"),
+        (desk.beat(), "heartbeat"),
+    ):
+        context.tasks.spawn(work, name)
+    if desk.settings.gateway_nap_ms:
+        nap = Nap(desk.settings.gateway_nap_ms / 1000, desk.is_busy)
+        context.tasks.spawn(nap.run(), "nap")
+
+
+def pace_of(settings: Settings) -> Pace:
+    """How playout is timed, as the settings have it."""
+    return Pace(
         lead_us=settings.gateway_playout_lead_ms * 1000,
         limit_us=int(settings.gateway_playout_limit_s * 1_000_000),
         mark_every_us=settings.gateway_mark_every_ms * 1000,
         mark_grace_us=settings.gateway_mark_grace_ms * 1000,
         starved_after_us=settings.gateway_starved_after_ms * 1000,
     )
+
+
+def build(settings: Settings, context: Context) -> GatewayApp:
+    """The gateway on this process's plumbing."""
     entrance = Entrance(
         keyring_of(settings), settings.gateway_open_loopback, settings.gateway_token_returns_s
     )
-    return GatewayApp(settings, context, Desk(settings, context, pace, entrance))
+    return GatewayApp(settings, context, Desk(settings, context, pace_of(settings), entrance))
 
 
 SERVICE = Service("gateway", Settings, build)

@@ -7,6 +7,7 @@ publishes them.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, Final
 
 from contracts.epochs import Border
@@ -39,13 +40,14 @@ from gateway_service.call_states import OVER, State, Step, after
 from gateway_service.errors import GatewayError, OutOfOrder, StaleTakeOver
 from gateway_service.history import History
 from gateway_service.kept_audio import KeptAudio
-from gateway_service.playout import CODEC, RATE_HZ, Pace, Playout
+from gateway_service.playout import CODEC, RATE_HZ, Pace, Playout, Sound
 from gateway_service.ports import DigitPressed, FrameMeter, HungUp, LegStarted, MarkPlayed, MediaLeg
 from gateway_service.turns import Turns
 
 _NORMAL: Final = 1000
 _GOING_AWAY: Final = 1012
 _EARLY_DIGITS: Final = 32
+_UNSURE_US: Final = 200_000
 
 
 class Call:
@@ -186,7 +188,7 @@ class Call:
             self._heard_us = now_us
             self._meter.came_in()
             frame = self._stamp(payload, now_us)
-            return None if self._ring is not None and self._ring.again else frame
+            return None if self.holds else frame
         if self.state is State.OPENING:
             self._meter.came_in()
             if len(self._kept) == self._kept.maxlen:
@@ -206,6 +208,19 @@ class Call:
         assert self._ring
         self._frames_in += 1
         return Frame(CODEC, RATE_HZ, self._ring.keep(payload, at_us), at_us, payload, self.epoch)
+
+    def hold(self, now_us: int) -> None:
+        """Nothing can be sent: what the caller says is kept, for `resend` to give once it can.
+
+        From a little before now on, because what was sent last may not have arrived.
+        """
+        if self._ring is not None and not self._ring.again:
+            self._ring.begin_again(now_us - _UNSURE_US)
+
+    @property
+    def holds(self) -> bool:
+        """Whether older frames are to be sent before new ones."""
+        return self._ring is not None and self._ring.again
 
     def resend(self) -> Frame | None:
         """The next frame that a replacement is to hear; None once it has caught up, or the call is over."""
@@ -235,27 +250,26 @@ class Call:
 
     # -- to the caller -------------------------------------------------------------------------------
 
-    def play(self, frame: Frame, now_us: int) -> list[Message]:
-        """An agent frame from the bus: queued, and sent at once where the caller hears nothing now."""
+    def play(self, frames: Sequence[Frame], now_us: int) -> list[Message]:
+        """Agent frames from the bus: queued, and sent at once where the caller hears nothing now."""
         if self.state is not State.TALKING:
-            self._drop("call_over")
+            for _ in frames:
+                self._drop("call_over")
             return []
         hungry = self._playout.hungry
-        why = self._playout.put(frame)
-        if why is not None:
-            self._drop(why)
+        for frame in frames:
+            why = self._playout.put(frame)
+            if why is not None:
+                self._drop(why)
         return self.tick(now_us) if hungry else []
 
     def tick(self, now_us: int) -> list[Message]:
         """Send what is due; what began or ended with it."""
         if self.state is not State.TALKING:
             return []
-        for sound in self._playout.due(now_us):
-            if not self._leg.send_audio(sound.payload, sound.mark):
-                self._drop("slow_reader")
-            elif sound.payload:
-                self._frames_out += 1
-                self._meter.went_out()
+        sounds = self._playout.due(now_us)
+        if sounds:
+            self._send(sounds)
         return self._spoken(now_us)
 
     def _spoken(self, now_us: int) -> list[Message]:
@@ -405,6 +419,26 @@ class Call:
             frames_out=self._frames_out,
             frames_dropped=self._frames_dropped,
         )
+
+    def _send(self, sounds: list[Sound]) -> None:
+        """What is due leaves in as few messages as its marks allow: each costs more than its sound."""
+        frames, together = 0, b""
+        for payload, mark in sounds:
+            frames += bool(payload)
+            together = together + payload if together else payload
+            if mark is not None:
+                self._send_piece(together, mark, frames)
+                frames, together = 0, b""
+        if together:
+            self._send_piece(together, None, frames)
+
+    def _send_piece(self, payload: bytes, mark: str | None, frames: int) -> None:
+        if not self._leg.send_audio(payload, mark):
+            for _ in range(frames or 1):
+                self._drop("slow_reader")
+        elif frames:
+            self._frames_out += frames
+            self._meter.went_out(frames)
 
     def _drop(self, why: str) -> None:
         self._frames_dropped += 1

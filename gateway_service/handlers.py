@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -52,12 +52,13 @@ from gateway_service.errors import (
     UnknownCall,
 )
 from gateway_service.meter import Meter
-from gateway_service.pacer import Rota
+from gateway_service.pacer import PHASES, Rota
 from gateway_service.playout import Pace
 from gateway_service.ports import CallerSide, LegOffered, LegStarted, MediaLeg, Signal
 from gateway_service.questions import Questions
 from gateway_service.resending import Resending
 from gateway_service.settings import Settings
+from runtime.listening import Listening
 from runtime.process import Context
 from runtime.storage import last_event
 from runtime.worker import RecentIds
@@ -78,9 +79,10 @@ class Line:
         self._desk = desk
         self._clock = desk.context.clock
         self._dispatch = desk.dispatch
+        self._send_frame = desk.context.bus.send_frame
         self._audio_subject = ""
         self._recent = RecentIds()
-        self._subscriptions: list[Subscription] = []
+        self._subscriptions: list[Subscription | Listening] = []
         self._trace: str | None = None
         self._unheard: list[Event[Any]] = []
 
@@ -90,7 +92,7 @@ class Line:
         """20 ms of the caller, just arrived."""
         frame = self.call.hear(payload, self._clock.now_us())
         if frame is not None:
-            self._dispatch.frame(self._audio_subject, frame)
+            self._send_frame(self._audio_subject, frame)
 
     def tell(self, signal: Signal) -> None:
         """Something beside audio, or the fault for which the leg is to be ended."""
@@ -154,7 +156,7 @@ class Line:
         if past is not None:
             self.publish(self.call.go_on(past, self._clock.now_us()))
         for frame in self.call.kept():
-            self._dispatch.frame(self._audio_subject, frame)
+            self._send_frame(self._audio_subject, frame)
         for event in self._unheard:
             await self.hear_event(event)
         if self.call.ended:  # while we were subscribing
@@ -169,9 +171,9 @@ class Line:
 
     # -- from the bus --------------------------------------------------------------------------------
 
-    def play(self, frame: Frame) -> None:
-        """An agent frame."""
-        self.publish(self.call.play(frame, self._clock.now_us()))
+    def play(self, frames: Sequence[Frame]) -> None:
+        """Agent frames."""
+        self.publish(self.call.play(frames, self._clock.now_us()))
 
     def tick(self) -> bool:
         """Send what is due of the agent's audio; whether there is more to come."""
@@ -181,6 +183,15 @@ class Line:
             log.exception("playing to call %s failed", self.call.id)
             self.fail(InternalFault("playing to this call failed", mend="see the gateway's log"))
         return self.call.speaking and not self.call.over
+
+    def hold(self) -> None:
+        """The bus is lost: what the caller says is kept, and sent once it is back."""
+        self.call.hold(self._clock.now_us())
+
+    def say_again(self) -> None:
+        """The bus is back: send what was kept, and what comes behind it."""
+        if self.call.holds and not self.call.over:
+            self._desk.resending.begin(self)
 
     async def catch_up(self) -> None:
         """After a reconnection: what would have ended the call, or is to end it after a reply, or says who
@@ -235,7 +246,7 @@ class Line:
             frame = self.call.resend()
             if frame is None:
                 return False
-            self._dispatch.frame(self._audio_subject, frame)
+            self._send_frame(self._audio_subject, frame)
         return True
 
     def drain(self) -> None:
@@ -260,10 +271,11 @@ class Desk:
         self.entrance = entrance
         self.context = context
         self.meter = Meter(context.metrics)
-        self.dispatch = Dispatch(context.bus, settings.gateway_bus_queue_frames, self.meter.dropped)
+        self.dispatch = Dispatch(context.bus)
+        context.bus.frames.limit = settings.gateway_bus_queue_frames
         self.questions = Questions(context.bus, settings, context.clock)
         self.rota = Rota()
-        self.resending = Resending(self.dispatch)
+        self.resending = Resending(context.bus.frames)
         self.draining = False
         self.stale_epoch = context.metrics.counter(STALE_EPOCH)
         self._refused = context.metrics.counter(LEGS_REFUSED)
@@ -331,18 +343,34 @@ class Desk:
         for line in list(self._lines.values()):
             await line.catch_up()
 
-    def on_frame(self, ref: CallRef, frame: Frame) -> None:
-        """An agent frame for one of the calls here."""
+    def hold(self) -> None:
+        """The bus is lost: keep what callers say."""
+        for line in self._lines.values():
+            line.hold()
+
+    async def say_again(self) -> None:
+        """The bus is back: send what callers said meanwhile."""
+        await self.context.bus.reachable()
+        for line in list(self._lines.values()):
+            line.say_again()
+
+    def on_frames(self, ref: CallRef, frames: Sequence[Frame]) -> None:
+        """Agent frames for one of the calls here."""
         line = self._lines.get(ref.call)
         if line is None or line.call.ref != ref:
-            self.meter.dropped("unknown_call")
+            for _ in frames:
+                self.meter.dropped("unknown_call")
         else:
-            line.play(frame)
+            line.play(frames)
+
+    def is_busy(self) -> bool:
+        """Whether there are so many calls that it pays to serve them together."""
+        return len(self._lines) >= self.settings.gateway_nap_from_calls
 
     def tick(self) -> None:
-        """The next phase of 20 ms has begun."""
+        """The next phase has begun."""
         self.rota.tick()
-        if self.rota.phase == 0:
+        if self.rota.phase % (PHASES // 2) == 0 and self.context.bus.connected:
             self.resending.tick()
 
     async def beat(self) -> None:

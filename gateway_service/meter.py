@@ -19,9 +19,9 @@ class Meter:
         """A caller's frame arrived."""
         self._in.add()
 
-    def went_out(self) -> None:
-        """An agent's frame was sent."""
-        self._out.add()
+    def went_out(self, frames: int) -> None:
+        """So many of an agent's frames were sent."""
+        self._out.add(by=frames)
 
     def dropped(self, why: str) -> None:
         """A frame was dropped."""

@@ -3,8 +3,9 @@
 A timer or a task per call would cost more than the audio. The schedule is absolute, so it does not drift;
 after a stall it goes on from now, because frames that are late already do not get better in a burst.
 
-Calls take turns in the phases of a frame's time: were all of them served in one tick, the last would wait for
-all the others, and so would what callers say meanwhile.
+Calls take turns in the phases of a round: were all of them served in one tick, the last would wait for all
+the others, and so would what callers say meanwhile. A round is two frames long, because to send two at once
+costs hardly more than one.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Final, Protocol
 from contracts.frames import FRAME_MS
 from runtime.clock import Clock
 
-PHASES: Final = 4
-PERIOD_S: Final = FRAME_MS / 1000 / PHASES
+ROUND_MS: Final = 2 * FRAME_MS
+PHASES: Final = 8
+PERIOD_S: Final = ROUND_MS / 1000 / PHASES
 
 
 class Ticked(Protocol):

@@ -1,7 +1,7 @@
 """What lies between a call and the way to its caller, whatever protocol that way speaks.
 
 A leg (one file in `media/` each) says what comes from the caller to a `CallerSide`, and carries out what a
-`MediaLeg` is told. Payloads are mu-law at 8 kHz, 20 ms in a frame, both ways.
+`MediaLeg` is told. Payloads are mu-law at 8 kHz: 20 ms each from the caller, one or several frames to him.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ class FrameMeter(Protocol):
         """A caller's frame arrived."""
         ...
 
-    def went_out(self) -> None:
-        """An agent's frame was sent."""
+    def went_out(self, frames: int) -> None:
+        """So many of an agent's frames were sent."""
         ...
 
     def dropped(self, why: str) -> None:

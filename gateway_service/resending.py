@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, Protocol
 
-from gateway_service.dispatch import Dispatch
+from runtime.wire_speed import Gatherer
 
 FRAMES_A_CALL: Final = 16
 """A tick is 20 ms: sixteen times as fast as they were said. The worker's own queue holds 50."""
@@ -28,8 +28,8 @@ class CatchingUp(Protocol):
 class Resending:
     """The calls that are catching up, served in turn."""
 
-    def __init__(self, dispatch: Dispatch) -> None:
-        self._dispatch = dispatch
+    def __init__(self, frames: Gatherer) -> None:
+        self._frames = frames
         self._calls: deque[CatchingUp] = deque()
 
     def begin(self, call: CatchingUp) -> None:
@@ -39,7 +39,7 @@ class Resending:
 
     def tick(self) -> None:
         """20 ms have passed. The queue to the bus is filled by half at most: the rest is for live frames."""
-        spare = min(FRAMES_IN_ALL, self._dispatch.room - self._dispatch.limit_frames // 2)
+        spare = min(FRAMES_IN_ALL, self._frames.room - self._frames.limit // 2)
         for _ in range(len(self._calls)):
             if spare <= 0:
                 return

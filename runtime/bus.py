@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 import nats.errors
@@ -21,7 +22,7 @@ from pydantic import ValidationError
 from contracts.channel import Channel
 from contracts.channels import TRANSCRIPT_PARTIAL
 from contracts.errors import MessageError, TrunklineError
-from contracts.frames import Frame, decode_frame, encode_frame
+from contracts.frames import Frame, decode_frames, encode_frame
 from contracts.identities import CallRef, uuid7
 from contracts.messages import Event, Message, Reply, WireError
 from contracts.streams import CALLS
@@ -33,13 +34,15 @@ from contracts.telemetry import (
     HANDLER_ERRORS,
     MESSAGES_REJECTED,
 )
-from contracts.wire import call_in, channel_of, decode_event, every_event_of, every_eye_on, every_frame_to
+from contracts.wire import call_in, channel_of, decode_event, events_of, every_eye_on, every_frame_to
 from runtime.clock import Clock
 from runtime.connection import Connection, taken_in
 from runtime.errors import BusUnavailable, MessageTooLarge, RequestTimeout, Unanswered
+from runtime.listening import Listening
 from runtime.outbox import Outbox
 from runtime.tasks import TaskOwner, heeding
 from runtime.telemetry import Metrics
+from runtime.wire_speed import Gatherer, event_command
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +51,12 @@ RequestT = TypeVar("RequestT", bound=Message)
 ReplyT = TypeVar("ReplyT", bound=Reply)
 EventHandler = Callable[[Event[Any]], Awaitable[None]]
 FrameHandler = Callable[[CallRef, Frame], None]
+RunHandler = Callable[[CallRef, list[Frame]], None]
 
-_MSG_ID = "Nats-Msg-Id"
 _HEADER_ROOM_BYTES = 256
 _TRY_AGAIN_S = 1.0
+_OTHERS_BACK_S = 0.5  # a client tries every 0.2 s
+_REMEMBERED_SUBJECTS = 4096
 
 
 class Bus:
@@ -68,16 +73,19 @@ class Bus:
         self._rejected = metrics.counter(MESSAGES_REJECTED)
         self._handler_errors = metrics.counter(HANDLER_ERRORS)
         self._frames_dropped = metrics.counter(FRAMES_DROPPED)
+        self.frames = Gatherer(client, dropped=self._frames_dropped.add)
         self._tasks = tasks
         self._came_back = asyncio.Event()
+        self._others_back_s = -math.inf
         self._ack_prefix = client.new_inbox()
         retried, lost = metrics.counter(EVENT_ACKS_FAILED), metrics.counter(EVENTS_LOST)
         self._outbox = Outbox(self._send_event, clock, on_retry=retried.add, on_lost=lost.add)
 
     async def start(self) -> None:
         """Listen for the stream's acknowledgements and retry what it misses."""
-        await self.client.subscribe(f"{self._ack_prefix}.*", cb=self._on_ack)
+        await self.client.subscribe_directly(f"{self._ack_prefix}.*", self._on_ack)
         self._tasks.spawn(self._outbox.run(), "outbox")
+        self.on_lost(self._outbox.hold)
         self.client.when_reconnected.append(self._on_reconnected)
         self.on_reconnected(self._outbox.resend)
 
@@ -99,6 +107,21 @@ class Bus:
 
         self.client.when_reconnected.append(begin)
 
+    def on_lost(self, tell: Callable[[], None]) -> None:
+        """Call `tell` whenever the connection is lost, as soon as that shows."""
+        self.client.when_lost.append(tell)
+
+    async def reachable(self) -> None:
+        """Return once NATS can be reached: at once, as a rule.
+
+        Where it was away, a little later: others come back one by one, and who is not back hears no audio.
+        """
+        while not self.connected:
+            await self._came_back.wait()
+        early_s = self._others_back_s - self._clock.monotonic_s()
+        if early_s > 0:
+            await self._clock.sleep(early_s)
+
     async def reconnected(self) -> None:
         """Return after the next reconnection."""
         await self._came_back.wait()
@@ -113,6 +136,7 @@ class Bus:
                 await self._clock.sleep(_TRY_AGAIN_S)
 
     def _on_reconnected(self) -> None:
+        self._others_back_s = self._clock.monotonic_s() + _OTHERS_BACK_S
         self._came_back.set()
         self._came_back = asyncio.Event()
 
@@ -125,6 +149,7 @@ class Bus:
 
     async def flush(self) -> None:
         """Return once NATS has taken in all that was sent and subscribed to; raises BusUnavailable."""
+        self.frames.flush()
         await taken_in(self.client)
 
     # -- call events ---------------------------------------------------------------------------------
@@ -173,33 +198,33 @@ class Bus:
 
     async def on_events(
         self, ref: CallRef, handle: EventHandler, names: frozenset[str] | None = None
-    ) -> Subscription:
+    ) -> Listening:
         """Hear the recorded events of one call in order; with `names`, only those."""
-        return await self._subscribe_events(every_event_of(ref), handle, names)
+        return await self._listen(events_of(ref, names), handle, names)
 
-    async def on_every_call(self, handle: EventHandler, *channels: Channel[Any]) -> list[Subscription]:
+    async def on_every_call(self, handle: EventHandler, *channels: Channel[Any]) -> list[Listening]:
         """Hear these events of every call."""
-        return [await self._subscribe_events(channel.wildcard(), handle, None) for channel in channels]
+        return [await self._listen([channel.wildcard()], handle) for channel in channels]
 
-    async def on_live(self, ref: CallRef, handle: EventHandler) -> Subscription:
+    async def on_live(self, ref: CallRef, handle: EventHandler) -> Listening:
         """Watch what is live about one call."""
-        return await self._subscribe_events(every_eye_on(ref), handle, None)
+        return await self._listen([every_eye_on(ref)], handle)
 
-    async def _subscribe_events(
-        self, subject: str, handle: EventHandler, names: frozenset[str] | None
-    ) -> Subscription:
-        async def decode_and_handle(msg: Msg) -> None:
-            await handle(decode_event(msg.subject, msg.data))
+    async def _listen(
+        self, subjects: Iterable[str], handle: EventHandler, names: frozenset[str] | None = None
+    ) -> Listening:
+        async def decode_and_handle(subject: str, data: bytes) -> None:
+            await handle(decode_event(subject, data))
 
-        async def receive(msg: Msg) -> None:
-            name = msg.subject.split(".", 3)[3]
-            if names is None or name in names:
-                await self.guard(name, decode_and_handle(msg))
+        async def receive(subject: str, data: bytes) -> None:
+            await self.guard(subject.split(".", 3)[-1], decode_and_handle(subject, data))
 
-        return await self.client.subscribe(subject, cb=receive)
+        listening = Listening(self.client, receive, self._tasks, names)
+        await listening.begin(subjects)
+        return listening
 
     async def guard(self, where: str, handling: Awaitable[None]) -> None:
-        """Let no handler end its own subscription: nats-py stops one whose callback is cancelled."""
+        """Let no handler end what calls it: neither by what it raises, nor by what it had cancelled."""
         try:
             await handling
         except TrunklineError as error:
@@ -219,52 +244,52 @@ class Bus:
     async def _send_event(self, subject: str, data: bytes, event_id: str) -> bool:
         if not self.connected:
             return False
-        try:
-            await self.client.publish(
-                subject, data, reply=f"{self._ack_prefix}.{event_id}", headers={_MSG_ID: event_id}
-            )
-        except nats.errors.Error as error:
-            log.warning("publishing on %s failed, will be sent again: %s", subject, error)
-            return False
+        self.frames.put_urgent(event_command(subject, f"{self._ack_prefix}.{event_id}", event_id, data))
         return True
 
-    async def _on_ack(self, msg: Msg) -> None:
-        refused = b'"error"' in msg.data or not msg.data
-        text = (msg.data.decode(errors="replace") or "no stream listens") if refused else None
-        self._outbox.acknowledged(msg.subject.rsplit(".", 1)[1], text)
+    def _on_ack(self, subject: bytes, data: bytes) -> None:
+        refused = b'"error"' in data or not data
+        text = (data.decode(errors="replace") or "no stream listens") if refused else None
+        self._outbox.acknowledged(subject.rsplit(b".", 1)[1].decode(), text)
 
     # -- audio ---------------------------------------------------------------------------------------
 
-    async def publish_frame(self, subject: str, frame: Frame) -> None:
-        """Send one frame; `subject` was built once for the assignment.
+    def send_frame(self, subject: str, frame: Frame) -> None:
+        """Send one frame within a few milliseconds; `subject` was built once for the assignment.
 
         Dropped and counted while NATS is away: late audio is worse than lost audio.
         """
-        if self.connected:
-            await self.client.publish(subject, encode_frame(frame))
-        else:
-            self._frames_dropped.add("bus_away")
+        self.frames.put(subject, encode_frame(frame))
 
     async def on_frames(self, process: str, handle: FrameHandler) -> Subscription:
-        """The one audio subscription of a process; `handle` must not block."""
+        """The one audio subscription of a process. `handle` must not block: nothing queues before it."""
 
-        async def receive(msg: Msg) -> None:
+        def each(ref: CallRef, frames: list[Frame]) -> None:
+            for frame in frames:
+                handle(ref, frame)
+
+        return await self.on_runs_of_frames(process, each)
+
+    async def on_runs_of_frames(self, process: str, handle: RunHandler) -> Subscription:
+        """As `on_frames`, for who is quicker with the frames of a call that came together."""
+        calls: dict[bytes, CallRef] = {}
+
+        def call_on(subject: bytes) -> CallRef:
+            if len(calls) >= _REMEMBERED_SUBJECTS:
+                calls.clear()
+            ref = calls[subject] = call_in(subject.decode())
+            return ref
+
+        def receive(subject: bytes, data: bytes) -> None:
             try:
-                handle(call_in(msg.subject), decode_frame(msg.data))
+                ref = calls.get(subject) or call_on(subject)
+                handle(ref, decode_frames(data))
             except TrunklineError as error:
                 self.reject("audio", error)
             except Exception as error:  # noqa: BLE001 - as in `guard`, which would cost a coroutine a frame
                 self._broken("audio", error)
 
-        subject = every_frame_to(process)
-        ours = subject.partition("*")[0]
-
-        def count(dropped_on: str) -> None:
-            if dropped_on.startswith(ours):
-                self._frames_dropped.add("slow_consumer")
-
-        self.client.when_dropped.append(count)
-        return await self.client.subscribe(subject, cb=receive, pending_msgs_limit=65_536)
+        return await self.client.subscribe_directly(every_frame_to(process), receive)
 
     # -- everything else -----------------------------------------------------------------------------
 
@@ -274,6 +299,7 @@ class Bus:
         While NATS is away it waits in the client's buffer, behind the requests that went before; when that
         is full it is dropped.
         """
+        self.frames.flush()  # what was said before is heard before
         try:
             await self.client.publish(subject, message.model_dump_json().encode())
         except nats.errors.Error as error:
@@ -307,6 +333,7 @@ class Bus:
         MessageTooLarge for one that NATS does not carry, MessageError for a junk answer.
         """
         subject = channel.subject(**tokens)
+        self.frames.flush()
         try:
             question = message.model_dump_json().encode()
             answer = await heeding(self.client.request(subject, question, timeout=timeout_s))
@@ -345,6 +372,7 @@ class Bus:
             except Unanswered as error:
                 log.info("left unanswered on %s: %s", subject, error)
                 return
+            self.frames.flush()
             try:
                 await msg.respond(result)
             except nats.errors.Error as error:

@@ -12,15 +12,19 @@ from urllib.parse import urlsplit
 
 import nats.errors
 from nats.aio.client import Client
+from nats.aio.subscription import Subscription
+from typing_extensions import override
 
 from contracts.permissions import inbox_prefix
 from runtime.errors import BusUnavailable, SettingsError
 from runtime.settings import ProcessSettings
 from runtime.tasks import heeding
+from runtime.wire_speed import Direct, QuickParser
 
 log = logging.getLogger(__name__)
 
 _DROPS_A_LINE = 1000
+_UNSENT_BYTES = 256 * 1024
 
 
 def connection_options(settings: ProcessSettings, name: str) -> dict[str, Any]:
@@ -47,7 +51,7 @@ def _user(settings: ProcessSettings) -> str:
 
 
 class Connection(Client):
-    """nats-py's client, which tells those who asked that it is back, closed for good, or dropping messages.
+    """nats-py's client, which tells those who asked that it is lost, back, closed, or dropping messages.
 
     Each complaint of the client is logged once, however often it is repeated. `replicas` is how many copies
     there are to be of what is made through it in JetStream.
@@ -56,9 +60,12 @@ class Connection(Client):
     def __init__(self, replicas: int = 1) -> None:
         super().__init__()
         self.replicas = replicas
+        self.when_lost: list[Callable[[], None]] = []
         self.when_reconnected: list[Callable[[], None]] = []
         self.when_closed: list[Callable[[], None]] = []
         self.when_dropped: list[Callable[[str], None]] = []
+        self.direct: dict[int, Direct] = {}
+        self._ps = QuickParser(self)
         self.last_complaint = ""
         self._drops = 0
         self._opened = False
@@ -70,15 +77,51 @@ class Connection(Client):
             **options,
             allow_reconnect=True,
             error_cb=self._complain,
+            disconnected_cb=self._tell_lost,
             reconnected_cb=self._tell_reconnected,
             closed_cb=self._tell_closed,
         )
         self._opened = True
 
+    async def subscribe_directly(self, subject: str, handle: Direct) -> Subscription:
+        """Hear a subject with nothing between the socket and `handle`, which must neither block nor raise."""
+        sid = self._sid + 1  # nothing is awaited before the subscription has its number
+        self.direct[sid] = handle
+        try:
+            return await self.subscribe(subject)
+        except BaseException:
+            self.direct.pop(sid, None)
+            raise
+
+    @override
+    def _remove_sub(self, sid: int, max_msgs: int = 0) -> None:
+        self.direct.pop(sid, None)
+        super()._remove_sub(sid, max_msgs)
+
+    @property
+    def refuses(self) -> str:
+        """Why nothing can be written now: NATS is away, or the connection is being closed; else empty."""
+        if self.is_draining:
+            return "bus_refused"
+        return "" if self.is_connected else "bus_away"
+
+    @property
+    def busy(self) -> bool:
+        """Whether much of what was written has not left this process yet."""
+        writer = getattr(self._transport, "_io_writer", None)
+        return writer is not None and writer.transport.get_write_buffer_size() >= _UNSENT_BYTES
+
+    def write_now(self, commands: bytes) -> None:
+        """Write commands of the protocol, behind what waits in nats-py's buffer."""
+        assert self._transport is not None
+        self._transport.writelines([*self._pending, commands])
+        self._pending = []
+        self._pending_data_size = 0
+
     async def _complain(self, error: Exception) -> None:
         text = str(error) or type(error).__name__
         if isinstance(error, nats.errors.SlowConsumerError):
-            self._dropped(error.subject)
+            self.dropped(error.subject)
         elif text != self.last_complaint:
             self.last_complaint = text
             log.warning("NATS: %s", text)
@@ -88,12 +131,17 @@ class Connection(Client):
                 mend="correct TRUNKLINE_NATS_USER and TRUNKLINE_NATS_PASSWORD",
             )
 
-    def _dropped(self, subject: str) -> None:
+    def dropped(self, subject: str) -> None:
+        """A message was dropped, because those before it take too long: logged now and then."""
         if self._drops % _DROPS_A_LINE == 0:
             log.error("messages come in faster than they are handled; dropped one on %s", subject)
         self._drops += 1
         for tell in self.when_dropped:
             tell(subject)
+
+    async def _tell_lost(self) -> None:
+        for tell in self.when_lost:
+            tell()
 
     async def _tell_reconnected(self) -> None:
         self.last_complaint = ""

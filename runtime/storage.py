@@ -14,8 +14,9 @@ from typing import Any, Final, Generic, TypeVar
 
 import nats.errors
 import nats.js.errors
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, Header, KeyValueConfig, StreamConfig
+from nats.js.api import DeliverPolicy, DiscardPolicy, Header, KeyValueConfig, StreamConfig
 from nats.js.kv import KV_DEL, KV_OP, KV_PURGE, MSG_ROLLUP_SUBJECT, KeyValue
 
 from contracts.errors import TrunklineError
@@ -24,6 +25,7 @@ from contracts.streams import BucketSpec, StreamSpec
 from contracts.wire import decode_event
 from runtime.bus import Bus, parse
 from runtime.errors import BusUnavailable, Conflict, MessageTooLarge
+from runtime.patience import PATIENCE_S, patiently
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +34,11 @@ OnChange = Callable[[str, MessageT | None], Awaitable[None]]
 
 _MARKER_TTL_S: Final = 3600.0
 _READ_ALL_S: Final = 30.0
+_SIGN_OF_LIFE_S: Final = 1.0
+_WATCH_KEPT_S: Final = 60.0
 _GUARD_SUBJECT: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
 _WRONG_REVISION: Final = (10071, 10164)
+_EXISTS_OTHERWISE: Final = 10058
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,12 @@ def _speaking_of(what: str) -> Iterator[None]:
         ) from error
 
 
-async def ensure_stream(jetstream: JetStreamContext, spec: StreamSpec, replicas: int = 1) -> None:
+async def ensure_stream(
+    jetstream: JetStreamContext, spec: StreamSpec, replicas: int = 1, patience_s: float = PATIENCE_S
+) -> None:
     """Create the stream, or bring an existing one to its specification; raises BusUnavailable.
+
+    Where JetStream cannot serve now it is asked again for `patience_s`.
 
     To change it is for one service only (`contracts.permissions.RECORD_KEEPER`): NATS leaves the request of
     another without an answer, and by then the stream should be as it is to be.
@@ -73,14 +82,20 @@ async def ensure_stream(jetstream: JetStreamContext, spec: StreamSpec, replicas:
         allow_direct=True,
         num_replicas=replicas,
     )
-    with _speaking_of(f"stream {spec.name} cannot be made"):
+
+    async def make() -> None:
         try:
             await jetstream.add_stream(config)
-        except nats.js.errors.BadRequestError:
+        except nats.js.errors.BadRequestError as error:
+            if error.err_code != _EXISTS_OTHERWISE:
+                raise
             try:
                 await jetstream.update_stream(config)
             except nats.errors.TimeoutError:
                 await jetstream.add_stream(config)
+
+    with _speaking_of(f"stream {spec.name} cannot be made"):
+        await patiently(f"stream {spec.name}", make, patience_s)
 
 
 async def last_event(jetstream: JetStreamContext, spec: StreamSpec, subject: str) -> Event[Any] | None:
@@ -107,19 +122,27 @@ class Bucket(Generic[MessageT]):
         self._model = model
 
     @classmethod
-    async def open(cls, bus: Bus, spec: BucketSpec, model: type[MessageT]) -> Bucket[MessageT]:
-        """The bucket, created when missing."""
+    async def open(
+        cls, bus: Bus, spec: BucketSpec, model: type[MessageT], patience_s: float = PATIENCE_S
+    ) -> Bucket[MessageT]:
+        """The bucket, created when missing; where JetStream cannot serve now it is asked for `patience_s`."""
         config = KeyValueConfig(
             bucket=spec.name,
             history=spec.history,
             max_value_size=spec.max_value_bytes,
             replicas=bus.client.replicas,
         )
-        with _speaking_of(f"bucket {spec.name} cannot be opened"):
+
+        async def make() -> KeyValue:
             try:
-                store = await bus.jetstream.create_key_value(config)
-            except nats.js.errors.BadRequestError:
-                store = await bus.jetstream.key_value(spec.name)
+                return await bus.jetstream.create_key_value(config)
+            except nats.js.errors.BadRequestError as error:
+                if error.err_code != _EXISTS_OTHERWISE:
+                    raise
+                return await bus.jetstream.key_value(spec.name)
+
+        with _speaking_of(f"bucket {spec.name} cannot be opened"):
+            store = await patiently(f"bucket {spec.name}", make, patience_s)
         return cls(bus, store, spec, model)
 
     async def put(self, key: str, value: MessageT, guard: Guard | None = None) -> None:
@@ -258,33 +281,44 @@ class Bucket(Generic[MessageT]):
     async def _entries(self) -> AsyncGenerator[KeyValue.Entry | None, None]:
         """Every entry, None once those of now are out, then each new one.
 
-        nats-py takes a bucket for empty when its entries have been sent and not been handled yet: then its
-        None comes first, and the newest of those entries is the one after which nothing waits.
+        nats-py's own watch takes a bucket for empty when its entries were sent and not handled yet, and
+        notices only after 10 to 20 s that the server of a cluster is gone which had the watch.
         """
         with _speaking_of(f"bucket {self._spec.name} cannot be watched"):
-            watcher = await self._store.watchall()
-        try:
-            first, owed = True, False
-            async for entry in watcher:
-                if entry is None and first and await self._has_sent(watcher):
-                    owed = True
-                else:
-                    yield entry
-                first = False
-                if owed and entry is not None and not entry.delta:
-                    owed = False
+            watch = await self._bus.jetstream.subscribe(
+                self._subject(">"),
+                stream=f"KV_{self._spec.name}",
+                ordered_consumer=True,
+                deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
+                idle_heartbeat=_SIGN_OF_LIFE_S,
+                inactive_threshold=_WATCH_KEPT_S,
+            )
+            try:
+                begun = await watch.consumer_info()
+                behind = bool(begun.num_pending or (begun.delivered and begun.delivered.consumer_seq))
+                if not behind:
                     yield None
-        finally:
-            with suppress(nats.errors.Error):  # the connection is gone, and the watch with it
-                await watcher.stop()
+                while True:
+                    entry = self._entry(await watch.next_msg(timeout=None))
+                    yield entry
+                    if behind and not entry.delta:
+                        behind = False
+                        yield None
+            finally:
+                with suppress(nats.errors.Error):  # the connection is gone, and the watch with it
+                    await watch.unsubscribe()
 
-    async def _has_sent(self, watcher: KeyValue.KeyWatcher) -> bool:
-        """Whether the server has sent any entry to this watch."""
-        subscription = watcher._sub  # noqa: SLF001 - nats-py offers no other way to ask
-        assert subscription is not None
-        with _speaking_of(f"bucket {self._spec.name} cannot be watched"):
-            watching = await subscription.consumer_info()
-        return bool(watching.delivered and watching.delivered.consumer_seq)
+    def _entry(self, message: Msg) -> KeyValue.Entry:
+        found = message.metadata
+        return KeyValue.Entry(
+            bucket=self._spec.name,
+            key=message.subject.removeprefix(self._subject("")),
+            value=message.data,
+            revision=found.sequence.stream,
+            delta=found.num_pending,
+            created=None,
+            operation=(message.headers or {}).get(KV_OP),
+        )
 
     async def _hand_over(self, entry: KeyValue.Entry, receive: OnChange[MessageT]) -> None:
         if entry.key in self._spec.guards:

@@ -18,7 +18,6 @@ from functools import partial
 from typing import Any, Protocol
 
 import nats.errors
-from nats.aio.subscription import Subscription
 
 from contracts.channels import ASSIGN, CALL_ENDED, CHANNELS, HEARTBEAT, RELEASE
 from contracts.epochs import Border, believed
@@ -39,6 +38,7 @@ from runtime.bus import Bus
 from runtime.clock import Clock
 from runtime.errors import CallReleased, WorkerDraining
 from runtime.history import read_history
+from runtime.listening import Listening
 from runtime.tasks import TaskOwner
 from runtime.telemetry import Metrics
 
@@ -105,7 +105,7 @@ class _Held:
     epoch: int
     taken: int = 0
     border: Border = field(default_factory=Border)
-    subscription: Subscription | None = None
+    subscription: Listening | None = None
     recent: RecentIds = field(default_factory=RecentIds)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 

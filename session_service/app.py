@@ -80,7 +80,8 @@ class SessionApp:
         await self._leadership.resign()
 
     async def _begin(self) -> None:
-        heard = sorted(self._heard.values(), key=lambda each: each[1])
+        since_s = self._context.clock.monotonic_s() - 1.5 * self._settings.heartbeat_s
+        heard = [beat for beat, heard_s in self._heard.values() if heard_s >= since_s]
         self._reign = Reign(
             self._settings,
             self._context,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from contracts.errors import TrunklineError
-from contracts.messages import Role
+from contracts.messages import Assign, Role
 from runtime.clock import Clock
 from session_service.call import Call
 from session_service.errors import NoWorker, PlatformFull
@@ -40,7 +40,7 @@ class Assigner:
         tried: dict[Role, set[str]] = {role: set() for role in WORKER_ROLES}
         for left in reversed(range(self._tries)):
             await write_down(call)
-            failures = await self._ask(call)
+            failures = await self._ask_all(call)
             if not failures:
                 return
             for role, error in failures.items():
@@ -51,11 +51,20 @@ class Assigner:
                 tried[role].add(call.workers[role])
                 await self._replace(call, role, tried[role], error)
             call.epoch += 1
+            call.since = dict.fromkeys(Role, call.epoch)
 
     def hold(self, call: Call) -> None:
-        """The workers of a call that was assigned before this process started."""
-        for process in call.workers.values():
+        """The processes of a call that was assigned before this one started: they are to be heard."""
+        now_s = self._clock.monotonic_s()
+        self._roster.expect(Role.GATEWAY, call.gateway, now_s)
+        for role, process in call.workers.items():
+            self._roster.expect(role, process, now_s)
             self._roster.took(process)
+
+    def swap(self, call: Call, role: Role, process: str) -> None:
+        """From now on the call takes up room at `process`, and no more at who has it now."""
+        self._roster.let_go(call.workers[role])
+        self._take(call, role, process)
 
     def free(self, call: Call) -> None:
         """The call takes up no room any more."""
@@ -67,26 +76,32 @@ class Assigner:
         for role, process in call.workers.items():
             await self._floor.release(role, process, call.ref, call.epoch)
 
-    def _pick(self, call: Call) -> None:
-        now_s = self._clock.monotonic_s()
-        for role in WORKER_ROLES:
-            call.workers[role] = self._roster.pick(role, now_s)
-            self._roster.took(call.workers[role])
-
-    async def _ask(self, call: Call) -> dict[Role, TrunklineError]:
-        """Ask all workers at once and wait for every answer; who did not take the call, and why."""
-        assignment = call.assignment()
+    async def ask(self, assignments: Mapping[Role, Assign]) -> dict[Role, TrunklineError]:
+        """Ask the workers of these roles at once and wait for every answer; who did not take it, and why."""
         answers = await asyncio.gather(
-            *(self._floor.assign(role, call.workers[role], assignment) for role in WORKER_ROLES),
+            *(self._floor.assign(role, assign.workers[role], assign) for role, assign in assignments.items()),
             return_exceptions=True,
         )
         failures: dict[Role, TrunklineError] = {}
-        for role, answer in zip(WORKER_ROLES, answers, strict=True):
+        for role, answer in zip(assignments, answers, strict=True):
             if isinstance(answer, TrunklineError):
                 failures[role] = answer
             elif isinstance(answer, BaseException):
                 raise answer
         return failures
+
+    def _pick(self, call: Call) -> None:
+        now_s = self._clock.monotonic_s()
+        for role in WORKER_ROLES:
+            self._take(call, role, self._roster.pick(role, now_s))
+
+    def _take(self, call: Call, role: Role, process: str) -> None:
+        call.workers[role] = process
+        call.lives[role] = self._roster.life(role, process)
+        self._roster.took(process)
+
+    async def _ask_all(self, call: Call) -> dict[Role, TrunklineError]:
+        return await self.ask(dict.fromkeys(WORKER_ROLES, call.assignment()))
 
     async def _replace(self, call: Call, role: Role, tried: set[str], error: TrunklineError) -> None:
         process = call.workers[role]
@@ -95,9 +110,7 @@ class Assigner:
             replacement = self._roster.pick(role, self._clock.monotonic_s(), avoid=tried)
         except (NoWorker, PlatformFull):
             raise _nobody_took_it(role, error) from error
-        self._roster.let_go(process)
-        self._roster.took(replacement)
-        call.workers[role] = replacement
+        self.swap(call, role, replacement)
         await self._floor.release(role, process, call.ref, call.epoch)  # it may be taking the call right now
 
 

@@ -9,6 +9,7 @@ TrunklineError
     │   ├── NumberFull              486  as many calls as the number may hold
     │   ├── TenantFull              486  as many calls as the tenant may hold
     │   ├── CallOver                481  it has ended, or ended while it was opened
+    │   ├── LegElsewhere            409  its leg is at another gateway, which lives (retryable)
     │   ├── PlatformFull            503  every worker of some role is at its capacity (retryable)
     │   ├── NoWorker                503  no worker of some role lives, or none took the call (retryable)
     │   └── NotRecorded             503  its slot could not be written down (retryable)
@@ -85,6 +86,14 @@ class CallOver(Refused):
     status = 481
 
 
+class LegElsewhere(Refused):
+    """The leg of the call is at another gateway, and that one lives."""
+
+    code = ErrorCode.CONFLICT
+    status = 409
+    retryable = True
+
+
 class PlatformFull(Refused):
     """Every worker of some role holds as many calls as it can."""
 
@@ -110,7 +119,6 @@ class NotLeading(SessionError):
     """This process may not decide now: another session leads, or it cannot tell whether it still does."""
 
     code = ErrorCode.STORE_UNAVAILABLE
-    retryable = True
 
 
 class AnsweredWithError(SessionError):

@@ -10,15 +10,15 @@ from contracts.identities import CallRef
 from contracts.messages import (
     ActiveCall,
     Assign,
+    CallDetached,
     CallEnded,
+    CallReassigned,
     CallRejected,
-    CallStarted,
     EndReason,
-    LegEnded,
     Role,
 )
 from session_service.leadership import Mandate
-from session_service.ports import CallStore, Chronicle, Floor
+from session_service.ports import CallStore, Chronicle, Floor, Herald, Word
 
 
 class LeadersFloor:
@@ -83,6 +83,24 @@ class LeadersChronicle:
         await self._mandate.demand()
         await self._chronicle.rejected(ref, body)
 
-    async def last_word(self, ref: CallRef) -> CallEnded | LegEnded | CallStarted | None:
+    async def words(self, ref: CallRef) -> tuple[Word, ...]:
         """How far the call has come as far as the record knows."""
-        return await self._chronicle.last_word(ref)
+        return await self._chronicle.words(ref)
+
+
+class LeadersHerald:
+    """A Herald that raises NotLeading once the term is over."""
+
+    def __init__(self, herald: Herald, mandate: Mandate) -> None:
+        self._herald = herald
+        self._mandate = mandate
+
+    async def reassigned(self, ref: CallRef, body: CallReassigned) -> None:
+        """Another process speaks for a role from here on."""
+        await self._mandate.demand()
+        await self._herald.reassigned(ref, body)
+
+    async def detached(self, ref: CallRef, body: CallDetached) -> None:
+        """The call has lost its leg, and waits for it."""
+        await self._mandate.demand()
+        await self._herald.detached(ref, body)

@@ -6,6 +6,7 @@ import logging
 import random
 from typing import Any
 
+from contracts.advisories import SERVER_STOPPED, ClientDisconnected, processes_named
 from contracts.channels import ASSIGN, CALL_ENDED, CALL_STARTED, HANG_UP, LEG_ENDED, RELEASE
 from contracts.errors import TrunklineError
 from contracts.identities import CallRef, uuid7
@@ -13,7 +14,9 @@ from contracts.messages import (
     ActiveCalls,
     Assign,
     Assigned,
+    CallDetached,
     CallEnded,
+    CallReassigned,
     CallRejected,
     CallStarted,
     CommandReply,
@@ -29,25 +32,19 @@ from contracts.messages import (
     Role,
 )
 from contracts.streams import CALLS
-from contracts.telemetry import CALLS_ENDED, CALLS_OPENED, Span
+from contracts.telemetry import CALLS_DETACHED, CALLS_ENDED, CALLS_OPENED, CALLS_REASSIGNED, Span
 from runtime.bus import Bus
-from runtime.clock import Clock
 from runtime.errors import Unanswered
 from runtime.storage import last_event
-from runtime.tasks import TaskOwner
 from runtime.telemetry import Metrics, Tracer
 from session_service.errors import AnsweredWithError
 from session_service.leadership import Mandate
 from session_service.lifecycle import Lifecycle
-from session_service.roster import Roster
+from session_service.ports import Word
+from session_service.reassigning import Spawn
 from session_service.watch import Watch
 
 log = logging.getLogger(__name__)
-
-
-def _id_of_the_end(ref: CallRef) -> str:
-    opened_ms = int(ref.call.replace("-", "")[:12], 16)
-    return uuid7(opened_ms, random.Random(f"the end of {ref.call}"))
 
 
 class BusFloor:
@@ -102,14 +99,41 @@ class BusChronicle:
         """Publish call.rejected."""
         await self._bus.publish_event(ref, body)
 
-    async def last_word(self, ref: CallRef) -> CallEnded | LegEnded | CallStarted | None:
+    async def words(self, ref: CallRef) -> tuple[Word, ...]:
         """Look into the stream, for the end of the call first."""
+        found: list[Word] = []
         for channel in (CALL_ENDED, LEG_ENDED, CALL_STARTED):
             subject = channel.subject(tenant=ref.tenant, call=ref.call)
             event = await last_event(self._bus.jetstream, CALLS, subject)
             if event is not None and isinstance(event.body, CallEnded | LegEnded | CallStarted):
-                return event.body
-        return None
+                found.append(Word(event.body, event.epoch))
+            if found and channel is CALL_ENDED:
+                break
+        return tuple(found)
+
+
+def _id_of_the_end(ref: CallRef) -> str:
+    opened_ms = int(ref.call.replace("-", "")[:12], 16)
+    return uuid7(opened_ms, random.Random(f"the end of {ref.call}"))
+
+
+class BusHerald:
+    """The Herald port over the bus."""
+
+    def __init__(self, bus: Bus, metrics: Metrics) -> None:
+        self._bus = bus
+        self._reassigned = metrics.counter(CALLS_REASSIGNED)
+        self._detached = metrics.counter(CALLS_DETACHED)
+
+    async def reassigned(self, ref: CallRef, body: CallReassigned) -> None:
+        """Publish call.reassigned."""
+        self._reassigned.add(body.role, body.why)
+        await self._bus.publish_event(ref, body)
+
+    async def detached(self, ref: CallRef, body: CallDetached) -> None:
+        """Publish call.detached."""
+        self._detached.add()
+        await self._bus.publish_event(ref, body)
 
 
 class Handlers:
@@ -118,21 +142,17 @@ class Handlers:
     def __init__(
         self,
         lifecycle: Lifecycle,
-        roster: Roster,
         watch: Watch,
         mandate: Mandate,
         *,
-        clock: Clock,
+        spawn: Spawn,
         metrics: Metrics,
         tracer: Tracer,
-        tasks: TaskOwner,
     ) -> None:
         self._lifecycle = lifecycle
-        self._roster = roster
         self._watch = watch
         self._mandate = mandate
-        self._clock = clock
-        self._tasks = tasks
+        self._spawn = spawn
         self.opening = 0
         self._opened = metrics.counter(CALLS_OPENED)
         self._tracer = tracer
@@ -162,17 +182,21 @@ class Handlers:
 
     async def heartbeat(self, beat: Heartbeat) -> None:
         """A process lives; a gateway also says which callers are quiet."""
-        self._roster.heard(beat, self._clock.monotonic_s())
-        self._watch.note_quiet(beat.process, beat.quiet_ms)
+        self._watch.heard(beat)
+
+    async def disconnected(self, advisory: ClientDisconnected) -> None:
+        """NATS says that a client is gone; not where all go because the server does."""
+        if advisory.reason != SERVER_STOPPED:
+            self._watch.disconnected(processes_named(advisory.client.name))
 
     async def leg_ended(self, event: Event[Any]) -> None:
         """A gateway lost or closed a leg. In a task of its own: the next call's end does not wait for KV."""
         if isinstance(event.body, LegEnded):
-            self._tasks.spawn(self._end(event.ref, event.body), "end")
+            self._spawn(self._end(event.ref, event.body, event.epoch), "end")
 
-    async def _end(self, ref: CallRef, left: LegEnded) -> None:
+    async def _end(self, ref: CallRef, left: LegEnded, epoch: int) -> None:
         try:
             if await self._mandate.holds():
-                await self._lifecycle.leg_ended(ref, left.reason, left.detail)
+                await self._lifecycle.leg_ended(ref, left.reason, left.detail, epoch=epoch)
         except TrunklineError as error:
             log.error("the end of %s is not in the record: %s", ref.call, error)

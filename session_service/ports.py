@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from contracts.identities import CallRef
 from contracts.messages import (
     ActiveCall,
     Assign,
+    CallDetached,
     CallEnded,
+    CallReassigned,
     CallRejected,
     CallStarted,
     EndReason,
@@ -50,6 +53,26 @@ class Floor(Protocol):
         ...
 
 
+class Herald(Protocol):
+    """Tells those who have to do with a call who speaks in it."""
+
+    async def reassigned(self, ref: CallRef, body: CallReassigned) -> None:
+        """Another process speaks for a role from here on."""
+        ...
+
+    async def detached(self, ref: CallRef, body: CallDetached) -> None:
+        """The call has lost its leg, and waits for it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What the record has of a call, and the epoch in which it was said."""
+
+    body: CallEnded | LegEnded | CallStarted
+    epoch: int = 0
+
+
 class Chronicle(Protocol):
     """What the session tells the record, and asks it about a call that it may have missed something of."""
 
@@ -61,8 +84,11 @@ class Chronicle(Protocol):
         """The call was refused."""
         ...
 
-    async def last_word(self, ref: CallRef) -> CallEnded | LegEnded | CallStarted | None:
-        """How far the call has come as far as the record knows; raises a retryable TrunklineError."""
+    async def words(self, ref: CallRef) -> tuple[Word, ...]:
+        """How far the call has come as far as the record knows: its end, the newest end of a leg, its start.
+
+        Raises a retryable TrunklineError.
+        """
         ...
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 import nats.errors
 from nats.aio.subscription import Subscription
 
+from contracts.advisories import CLIENT_DISCONNECTED, ClientDisconnected
 from contracts.channels import (
     LEG_ENDED,
     SESSION_ACTIVE,
@@ -38,22 +39,22 @@ from contracts.messages import (
     OpenCall,
     OpenCallReply,
 )
+from runtime.listening import Listening
 from runtime.process import Context
 from session_service.admission import Admission
-from session_service.assigning import Assigner
-from session_service.guard import LeadersChronicle, LeadersFloor, LeadersStore
-from session_service.handlers import BusChronicle, BusFloor, Handlers
+from session_service.core import Core, Ports
+from session_service.errors import NotLeading
+from session_service.guard import LeadersChronicle, LeadersFloor, LeadersHerald, LeadersStore
+from session_service.handlers import BusChronicle, BusFloor, BusHerald, Handlers
 from session_service.inquiries import Inquiries
 from session_service.leadership import Mandate
-from session_service.lifecycle import Lifecycle
 from session_service.ports import CallStore
-from session_service.roster import Roster
 from session_service.settings import Settings
-from session_service.watch import Watch
 
 log = logging.getLogger(__name__)
 
 _SWEEP_S: Final = 0.5
+_LOOK_OUT_S: Final = 0.1
 _LOOK_S: Final = 0.02
 
 
@@ -68,56 +69,54 @@ class Reign:
         store: CallStore,
         mandate: Mandate,
         *,
-        heard: Iterable[tuple[Heartbeat, float]],
+        heard: Iterable[Heartbeat],
     ) -> None:
         self._settings = settings
         self._context = context
         self._mandate = mandate
-        clock = context.clock
-        self.roster = Roster(settings.session_lost_after_s)
-        for beat, heard_s in heard:
-            self.roster.heard(beat, heard_s)
+        self._heard = heard
+        self._spawned: set[asyncio.Task[Any]] = set()
+        clock, bus = context.clock, context.bus
         self.admission = Admission(
             settings.session_max_calls,
             numbers,
             inbound_reserve=settings.session_inbound_reserve,
-            capacity=lambda: self.roster.capacity(clock.monotonic_s()),
+            capacity=lambda: self._core.roster.capacity(clock.monotonic_s()),
         )
-        floor = LeadersFloor(BusFloor(context.bus, settings.session_assign_timeout_s), mandate)
-        self._lifecycle = Lifecycle(
-            self.admission,
-            Assigner(self.roster, floor, clock, settings.session_assign_tries),
+        ports = Ports(
             store=LeadersStore(store, mandate),
-            floor=floor,
-            chronicle=LeadersChronicle(BusChronicle(context.bus, context.metrics), mandate),
-            clock=clock,
+            floor=LeadersFloor(BusFloor(bus, settings.session_assign_timeout_s), mandate),
+            chronicle=LeadersChronicle(BusChronicle(bus, context.metrics), mandate),
+            herald=LeadersHerald(BusHerald(bus, context.metrics), mandate),
         )
-        self._watch = Watch(self._lifecycle, self.roster, clock, settings.session_ghost_after_s)
+        self._core = Core.of(settings, self.admission, ports, clock=clock, spawn=self._spawn)
         self._handlers = Handlers(
-            self._lifecycle,
-            self.roster,
-            self._watch,
+            self._core.lifecycle,
+            self._core.watch,
             mandate,
-            clock=clock,
+            spawn=self._spawn,
             metrics=context.metrics,
             tracer=context.tracer,
-            tasks=context.tasks,
         )
-        self._inquiries = Inquiries(self._lifecycle, self.admission, self._handlers.leading)
-        self._subscriptions: list[Subscription] = []
+        self._inquiries = Inquiries(self._core.lifecycle, self.admission, self._handlers.leading)
+        self._subscriptions: list[Subscription | Listening] = []
         self._questions: list[Subscription] = []
-        self._sweeping: asyncio.Task[Any] | None = None
 
     async def begin(self) -> None:
         """Take up the calls in KV, learn what became of them meanwhile, and begin to answer."""
-        bus = self._context.bus
-        await self._lifecycle.restore()
-        self._subscriptions += await bus.on_every_call(self._handlers.leg_ended, LEG_ENDED)
+        bus, handlers = self._context.bus, self._handlers
+        await self._core.lifecycle.restore()
+        for beat in self._heard:
+            await handlers.heartbeat(beat)
+        self._subscriptions += await bus.on_every_call(handlers.leg_ended, LEG_ENDED)
+        advisories = await bus.on_messages(CLIENT_DISCONNECTED, ClientDisconnected, handlers.disconnected)
+        self._subscriptions.append(advisories)
         await bus.flush()
-        await self._lifecycle.catch_up()
-        self._sweeping = self._context.tasks.spawn(self._sweep(), "sweep")
+        await self._core.lifecycle.catch_up()
+        self._spawn(self._sweep(), "sweep")
+        self._spawn(self._look_out(), "look out")
         await self._meet()
-        handlers, asked = self._handlers, self._inquiries
+        asked = self._inquiries
         self._questions += [
             await bus.respond(SESSION_ACTIVE.subject(), ListActiveCalls, ActiveCalls, handlers.active),
             await bus.respond(SESSION_CALLS.subject(), ListLiveCalls, LiveCalls, asked.calls),
@@ -135,10 +134,17 @@ class Reign:
 
     async def end(self) -> None:
         """Hear and do nothing any more; what is under way is stopped by its mandate."""
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            await asyncio.wait({self._sweeping})
         await _leave([*self._questions, *self._subscriptions])
+        while self._spawned:
+            for task in self._spawned:
+                task.cancel()
+            await asyncio.wait(set(self._spawned))
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run a task of this term: it ends with it, and to be deposed in its midst is no fault."""
+        task = self._context.tasks.spawn(_while_leading(work), name)
+        self._spawned.add(task)
+        task.add_done_callback(self._spawned.discard)
 
     async def heartbeat(self, beat: Heartbeat) -> None:
         """A process lives."""
@@ -146,7 +152,7 @@ class Reign:
 
     async def catch_up(self) -> None:
         """The bus was away: learn what it did not carry."""
-        await self._lifecycle.catch_up()
+        await self._core.lifecycle.catch_up()
 
     async def _meet(self) -> None:
         """Hear some worker of every role, or as long as each of them takes to say that it lives.
@@ -155,8 +161,14 @@ class Reign:
         """
         clock = self._context.clock
         until_s = clock.monotonic_s() + 1.5 * self._settings.heartbeat_s
-        while not self.roster.complete(clock.monotonic_s()) and clock.monotonic_s() < until_s:
+        while not self._core.roster.complete(clock.monotonic_s()) and clock.monotonic_s() < until_s:
             await clock.sleep(_LOOK_S)
+
+    async def _look_out(self) -> None:
+        while True:
+            await self._context.clock.sleep(_LOOK_OUT_S)
+            if self._mandate.holds_now():
+                self._core.watch.look()
 
     async def _sweep(self) -> None:
         while True:
@@ -164,12 +176,19 @@ class Reign:
             if not self._mandate.holds_now():
                 continue
             try:
-                await self._watch.sweep()
+                await self._core.watch.sweep()
             except TrunklineError as error:
                 log.warning("calls will be looked after again: %s", error)
 
 
-async def _leave(subscriptions: list[Subscription]) -> None:
+async def _while_leading(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except NotLeading as error:
+        log.info("left to the next leader: %s", error)
+
+
+async def _leave(subscriptions: Sequence[Subscription | Listening]) -> None:
     for subscription in subscriptions:
         with suppress(nats.errors.Error):  # the connection is gone, or it was left before
             await subscription.unsubscribe()

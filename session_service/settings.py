@@ -1,4 +1,4 @@
-"""What an operator can set about admission and the watch over calls."""
+"""What an operator can set about admission, failover and the watch over calls."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ class Settings(ProcessSettings):
         int, Field(ge=0, description="slots of the platform that outbound calls cannot take")
     ] = 0
     session_ghost_after_s: Annotated[float, Field(gt=0)] = 12.0
-    session_lost_after_s: Annotated[float, Field(gt=0, validate_default=True)] = 4.0
+    session_lost_after_s: Annotated[float, Field(gt=0, validate_default=True)] = 1.2
+    session_suspect_s: Annotated[float, Field(gt=0, validate_default=True)] = 0.6
     session_assign_timeout_s: Annotated[float, Field(gt=0)] = 2.0
     session_assign_tries: Annotated[int, Field(ge=1)] = 2
+    session_moves_at_once: Annotated[int, Field(ge=1)] = 32
+    session_drains_at_once: Annotated[int, Field(ge=1)] = 4
+    session_worker_wait_s: Annotated[float, Field(gt=0)] = 30.0
+    session_reattach_s: Annotated[float, Field(gt=0)] = 15.0
     # A standby takes over once the leader's lease has not been renewed for so long.
     session_lease_s: Annotated[float, Field(gt=0)] = 2.0
     session_lease_renew_s: Annotated[float, Field(gt=0, validate_default=True)] = 0.5
@@ -31,6 +36,14 @@ class Settings(ProcessSettings):
         if lost_after_s < 3 * heartbeat_s:
             raise ValueError(f"must be at least three heartbeats of {heartbeat_s:g} s")
         return lost_after_s
+
+    @field_validator("session_suspect_s")
+    @classmethod
+    def _long_enough_to_be_heard_again(cls, suspect_s: float, info: ValidationInfo) -> float:
+        heartbeat_s = info.data.get("heartbeat_s", 0.0)
+        if suspect_s <= heartbeat_s:
+            raise ValueError(f"must be longer than a heartbeat of {heartbeat_s:g} s")
+        return suspect_s
 
     @field_validator("session_lease_renew_s")
     @classmethod

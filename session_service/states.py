@@ -9,10 +9,12 @@ from session_service.errors import IllegalTransition
 
 
 class CallState(Enum):
-    """Where a call stands."""
+    """Where a call stands. RESERVED and DETACHED hold everything and wait for a leg."""
 
     OPENING = auto()
+    RESERVED = auto()
     ACTIVE = auto()
+    DETACHED = auto()
     ENDED = auto()
 
 
@@ -21,17 +23,25 @@ class CallInput(Enum):
 
     WORKERS_TOOK_IT = auto()
     NOBODY_TOOK_IT = auto()
+    LEG_CAME = auto()
     LEG_ENDED = auto()
     GATEWAY_LOST = auto()
+    GIVEN_UP = auto()
 
 
 _TABLE: Final = {
-    (CallState.OPENING, CallInput.WORKERS_TOOK_IT): CallState.ACTIVE,
+    (CallState.OPENING, CallInput.WORKERS_TOOK_IT): CallState.RESERVED,
     (CallState.OPENING, CallInput.NOBODY_TOOK_IT): CallState.ENDED,
     (CallState.OPENING, CallInput.LEG_ENDED): CallState.ENDED,
-    (CallState.OPENING, CallInput.GATEWAY_LOST): CallState.ENDED,
+    (CallState.RESERVED, CallInput.LEG_CAME): CallState.ACTIVE,
+    (CallState.RESERVED, CallInput.LEG_ENDED): CallState.ENDED,
+    (CallState.RESERVED, CallInput.GIVEN_UP): CallState.ENDED,
     (CallState.ACTIVE, CallInput.LEG_ENDED): CallState.ENDED,
-    (CallState.ACTIVE, CallInput.GATEWAY_LOST): CallState.ENDED,
+    (CallState.ACTIVE, CallInput.GATEWAY_LOST): CallState.DETACHED,
+    (CallState.ACTIVE, CallInput.GIVEN_UP): CallState.ENDED,
+    (CallState.DETACHED, CallInput.LEG_CAME): CallState.ACTIVE,
+    (CallState.DETACHED, CallInput.LEG_ENDED): CallState.ENDED,
+    (CallState.DETACHED, CallInput.GIVEN_UP): CallState.ENDED,
 }
 
 

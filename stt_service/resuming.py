@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from contracts.messages import Event, SpeechDismissed, SpeechStarted, TurnEnded
+
+_RUN_UP_US: Final = 1_500_000
+"""So much before a turn that was announced: for the detector to settle, and to know how loud the line is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """Where to go on. `decided` is the last turn that was, 0 for none; the caller's audio is wanted from
-    after `after_us`, where its speech ended; `open` is the start of the next turn, if that was announced.
+    """Where to go on. `decided` is the last turn that was, 0 for none; `open` is the start of the next turn,
+    if that was announced. The caller's audio is wanted from after `after_us`: from where the speech of the
+    one ended or, where that is later, shortly before the start of the other; the silence between is not.
 
     Times are the gateway's clock.
     """
@@ -39,4 +43,7 @@ def resumption(history: Iterable[Event[Any]]) -> Resumption:
                 began = started.get(turn)
                 ends_us[turn] = began.body.started_us + round(audio_ms * 1000) if began else 0
     decided = max(ends_us, default=0)
-    return Resumption(decided, max(ends_us.values(), default=0), started.get(decided + 1))
+    after_us, announced = max(ends_us.values(), default=0), started.get(decided + 1)
+    if announced is not None:
+        after_us = max(after_us, announced.body.started_us - _RUN_UP_US)
+    return Resumption(decided, after_us, announced)

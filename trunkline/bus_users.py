@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from contracts.advisories import CLIENT_DISCONNECTED
-from contracts.permissions import OPERATOR, Permissions, permissions_of, user_of
+from contracts.permissions import OPERATOR, REPLAYER, Permissions, permissions_of, user_of
 
 ACCOUNT: Final = "TRUNKLINE"
 _SYSTEM: Final = "SYS"
@@ -58,6 +58,11 @@ class BusUsers:
     def operator(self) -> BusUser:
         """The user of the command line."""
         return self.of(OPERATOR)
+
+    @property
+    def replayer(self) -> BusUser:
+        """The user of a replay in a gateway's place."""
+        return self.of("gateway", name=REPLAYER)
 
 
 def accounts(users: Iterable[BusUser]) -> str:

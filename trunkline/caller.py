@@ -123,6 +123,14 @@ class Said:
         return None if self.began is None else self.began + _frame_start(self.utterance.speech_end - 1)
 
 
+@dataclass(slots=True)
+class Away:
+    """A stretch without a socket, on the call's clock; what is said then reaches nobody."""
+
+    since: int
+    until: int | None = None
+
+
 def _frame_start(sample: int) -> int:
     return max(sample, 0) // FRAME_SAMPLES * FRAME_SAMPLES
 
@@ -153,6 +161,7 @@ class Caller:
         self.began_us = 0
         self.ending: Ending | None = None
         self.returns = 0
+        self.aways: list[Away] = []
         self._clock = clock
         self._admit = admit
         self._token = dialling.token
@@ -350,6 +359,7 @@ class Caller:
     def on_closed(self, code: int, reason: str) -> None:
         """The socket is gone; the call with it, unless the leg may come again."""
         self._wire = None
+        self.aways.append(Away(self.now))
         ending = Ending(code, reason, self._hanging_up)
         if self._hanging_up or not self._may_return(ending):
             self._end(ending)
@@ -385,4 +395,5 @@ class Caller:
             with suppress(CallFailed):
                 await self._attach(urls[outage.tries % len(urls)])
                 self.returns += 1
+                self.aways[-1].until = self.now
                 return

@@ -53,6 +53,11 @@ class Ports:
         return f"nats://{LOOPBACK}:{self.nats}"
 
     @property
+    def nats_monitor_url(self) -> str:
+        """Where nats-server tells about itself."""
+        return f"http://{LOOPBACK}:{self.nats_monitor}"
+
+    @property
     def media_urls(self) -> tuple[str, ...]:
         """For callers that speak Twilio Media Streams: each gateway's."""
         return tuple(f"ws://{LOOPBACK}:{port}/media/twilio" for port in self.gateways)
@@ -112,7 +117,7 @@ def compose(plan: Plan) -> tuple[Placed, ...]:
 
 
 def _nats(plan: Plan, env: Mapping[str, str]) -> Placed:
-    users = [*(_user(seat, plan) for seat in plan.seats), plan.users.operator]
+    users = [*(_user(seat, plan) for seat in plan.seats), plan.users.operator, plan.users.replayer]
     config = write_config(plan.home / "nats", plan.ports.nats, plan.ports.nats_monitor, users)
     argv = (str(find_nats_server()), "-c", str(config))
     return Placed(ProcessSpec(NATS, argv, NatsGreets(plan.ports.nats), env, tethered=True), None)

@@ -30,13 +30,15 @@ class Spurt:
     """A stretch of agent audio with no longer pause than 300 ms in it.
 
     `arrived` is when its first frame came, `last_arrived` when its last one did, `heard_until` where its
-    last audible frame ends or was cut, `cleared` when the platform took the rest of it back, if it did.
+    last audible frame ends or was cut, `cleared` when the platform took the rest of it back, if it did;
+    `audible` how many samples of it, short pauses left out, were heard.
     """
 
     arrived: int
     heard_until: int
     cleared: int | None = None
     last_arrived: int = 0
+    audible: int = 0
 
 
 class Earpiece:
@@ -65,6 +67,7 @@ class Earpiece:
         self._end = begins + len(payload)
         if is_loud(payload):
             last.heard_until = self._end
+            last.audible += len(payload)
 
     def mark(self, name: str, now: int) -> None:
         """Remember to say when everything before this mark has been played."""
@@ -82,9 +85,11 @@ class Earpiece:
         if self._end > now:
             self._end = now
             del self._heard[now:]
-        if self.spurts and self.spurts[-1].cleared is None:
-            self.spurts[-1].cleared = now
-            self.spurts[-1].heard_until = min(self.spurts[-1].heard_until, now)
+        last = self.spurts[-1] if self.spurts else None
+        if last is not None and last.cleared is None:
+            last.cleared = now
+            last.audible = max(0, last.audible - max(0, last.heard_until - now))
+            last.heard_until = min(last.heard_until, now)
         names = [name for _, name in self._marks]
         self._marks.clear()
         return names

@@ -34,8 +34,9 @@ class RunningProcess(BaseModel):
 class RunningPlatform(BaseModel):
     """Where a platform on this machine can be reached. `started_us` is microseconds since the Unix epoch.
 
-    `nats_user` and `nats_password` are the command line's own, for as long as this platform runs; so is
-    `control_secret`, for requests to `up` itself on `control_port`. `media_urls` are those of all gateways;
+    `nats_user` and `nats_password` are the command line's own, for as long as this platform runs; so are
+    `replay_user` and `replay_password`, for a replay in a gateway's place, and `control_secret`, for requests
+    to `up` itself on `control_port`. `media_urls` are those of all gateways;
     `rest_url` is empty where REST does not run.
     """
 
@@ -50,6 +51,9 @@ class RunningPlatform(BaseModel):
     processes: tuple[RunningProcess, ...]
     nats_user: str = ""
     nats_password: str = Field("", repr=False)
+    nats_monitor_url: str = ""
+    replay_user: str = ""
+    replay_password: str = Field("", repr=False)
     media_urls: tuple[str, ...] = ()
     rest_url: str = ""
     control_port: int = 0
@@ -58,10 +62,17 @@ class RunningPlatform(BaseModel):
     @property
     def bus_url(self) -> str:
         """The bus and who we are to it in one address: a secret, not to be shown."""
-        if not self.nats_user:
-            return self.nats_url
-        scheme, _, place = self.nats_url.partition("://")
-        return f"{scheme}://{self.nats_user}:{self.nats_password}@{place}"
+        return _as_user(self.nats_url, self.nats_user, self.nats_password)
+
+    @property
+    def replay_bus_url(self) -> str:
+        """The bus, for who speaks there as a gateway does: a secret, too."""
+        return _as_user(self.nats_url, self.replay_user, self.replay_password)
+
+
+def _as_user(nats_url: str, user: str, password: str) -> str:
+    scheme, _, place = nats_url.partition("://")
+    return f"{scheme}://{user}:{password}@{place}" if user else nats_url
 
 
 @contextmanager

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, Final
 
 import nats.errors
 from nats.aio.msg import Msg
-from nats.js.api import DeliverPolicy
+from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from contracts.channels import SESSION_ACTIVE
 from contracts.errors import TrunklineError
@@ -38,16 +39,19 @@ async def find_call(bus: Bus, carrier_call_id: str) -> CallRef:
         await asyncio.sleep(_ASK_EVERY_S)
 
 
-async def hear_all(bus: Bus, on_message: Callable[[Msg], Awaitable[None]]) -> None:
-    """Hand over every event of every call from now on, in order, as the stream has them, until the connection
-    closes. Raises BusUnavailable where there is no such stream.
+async def hear_all(
+    bus: Bus, on_message: Callable[[Msg], Awaitable[None]], since: datetime | None = None
+) -> None:
+    """Hand over every event of every call from now on, or since then, in order, as the stream has them, until
+    the connection closes. Raises BusUnavailable where there is no such stream.
     """
     try:
         await bus.jetstream.subscribe(
             every_event(),
             stream=CALLS.name,
             ordered_consumer=True,
-            deliver_policy=DeliverPolicy.NEW,
+            deliver_policy=DeliverPolicy.NEW if since is None else DeliverPolicy.BY_START_TIME,
+            config=ConsumerConfig(opt_start_time=since),
             cb=on_message,
         )
     except nats.errors.Error as error:

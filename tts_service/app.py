@@ -54,7 +54,12 @@ class TtsApp:
             self._tasks,
             new_outlet=partial(BusOutlet, context.bus, context.metrics),
             new_synthesis=self._new_synthesis,
-            ask_gateway=GatewayQuestion(context.bus, context.clock, settings.tts_takeover_timeout_s).ask,
+            ask_gateway=GatewayQuestion(
+                context.bus,
+                context.clock,
+                timeout_s=settings.tts_takeover_timeout_s,
+                patience_s=settings.tts_takeover_patience_s,
+            ).ask,
         )
         self._worker = Worker(
             Role.TTS,

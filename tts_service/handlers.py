@@ -56,8 +56,9 @@ class BusOutlet:
         self._subject = AGENT_AUDIO.subject(process=gateway, tenant=self._ref.tenant, call=self._ref.call)
 
     async def frame(self, frame: Frame) -> None:
-        """To the gateway that holds the leg."""
-        await self._bus.publish_frame(self._subject, frame._replace(epoch=self._epoch))
+        """To the gateway that holds the leg. While NATS is away it waits: late, it can be played yet."""
+        await self._bus.reachable()
+        self._bus.send_frame(self._subject, frame._replace(epoch=self._epoch))
         self._frames_out.add()
 
     async def synthesized(
@@ -75,10 +76,28 @@ class BusOutlet:
 
 @dataclass(slots=True)
 class _Held:
+    """A call of ours. `joining` asks the gateway of a call that was another worker's, `rejoining` the one
+    to which the leg came again.
+    """
+
+    assign: Assign
     outlet: BusOutlet
     synthesis: CallSynthesis
-    barge_in: bool
     joining: asyncio.Task[None] | None = None
+    rejoining: asyncio.Task[None] | None = None
+
+    @property
+    def barge_in(self) -> bool:
+        return self.assign.assistant.barge_in
+
+    def follow(self, assign: Assign) -> None:
+        """From here on it is held by this assignment."""
+        self.assign = assign
+        self.outlet.follow(assign)
+
+    def stop_rejoining(self) -> None:
+        if self.rejoining is not None:
+            self.rejoining.cancel()
 
 
 class Handlers:
@@ -110,12 +129,12 @@ class Handlers:
         ref = CallRef(assign.tenant, assign.call)
         held = self._calls.get(ref)
         if held is not None:
-            held.outlet.follow(assign)
+            held.follow(assign)
             return
         cast = await self._engines.cast(assign.assistant, assign.tenant)
         outlet = self._new_outlet(assign)
         synthesis = self._new_synthesis(cast, outlet)
-        held = self._calls[ref] = _Held(outlet, synthesis, assign.assistant.barge_in)
+        held = self._calls[ref] = _Held(assign, outlet, synthesis)
         if history:
             await self._recall(held, history)
             outlet.follow(assign)
@@ -127,7 +146,16 @@ class Handlers:
     async def on_event(self, event: Event[Any]) -> None:
         """What llm, stt, the gateway and the session say about the call."""
         held = self._calls.get(event.ref)
-        if held is not None:
+        if held is None:
+            return
+        if isinstance(event.body, CallDetached):
+            held.stop_rejoining()
+        if _is_leg_elsewhere(event):
+            held.stop_rejoining()
+            held.outlet.turn_to(event.body.process)
+            held.synthesis.detach()
+            held.rejoining = self._tasks.spawn(self._rejoin(held), "rejoin")
+        else:
             await _tell(held, event)
 
     async def drop(self, ref: CallRef) -> None:
@@ -136,6 +164,7 @@ class Handlers:
         if held is not None:
             if held.joining is not None:
                 held.joining.cancel()
+            held.stop_rejoining()
             await held.synthesis.close()
 
     async def _recall(self, held: _Held, history: tuple[Event[Any], ...]) -> None:
@@ -150,6 +179,17 @@ class Handlers:
         taken = await self._ask_gateway(assign)
         held.synthesis.skip(taken.reply, taken.sentences)
         held.synthesis.start()
+
+    async def _rejoin(self, held: _Held) -> None:
+        """Go on once the gateway of the returned leg can play: it drops what comes before it answers."""
+        if held.joining is not None:
+            await asyncio.wait({held.joining})
+        await self._ask_gateway(held.assign)
+        held.synthesis.attach()
+
+
+def _is_leg_elsewhere(event: Event[Any]) -> bool:
+    return isinstance(event.body, CallReassigned) and event.body.role is Role.GATEWAY
 
 
 async def _tell(held: _Held, event: Event[Any]) -> None:

@@ -41,8 +41,11 @@ class Settings(ProcessSettings):
         ),
     ] = 4.0
     tts_takeover_timeout_s: Annotated[
-        float, Field(gt=0, description="for a gateway to say what it holds; asked three times")
+        float, Field(gt=0, description="for a gateway to say what it holds, each time that it is asked")
     ] = 1.0
+    tts_takeover_patience_s: Annotated[
+        float, Field(ge=0, description="how long it is asked, before all is said to it that it may lack")
+    ] = 3.0
     tts_cache_mb: Annotated[int, Field(ge=0, description="finished phrases; 1 MB is 2 minutes")] = 64
     tts_warm_phrases: Annotated[
         int, Field(ge=0, description="how many of an assistant's set phrases are made before they are needed")

@@ -155,6 +155,8 @@ class CallSynthesis:
 
         Nobody knows what the lost one still played. A sentence said twice is better than one never heard.
         """
+        if self._detached:
+            return
         now_s = self._clock.monotonic_s()
         self._detached = True
         self._script.rewind(lambda sentence: _surely_heard(sentence, now_s - self._doubt_s))
@@ -164,8 +166,7 @@ class CallSynthesis:
 
     def attach(self) -> None:
         """There is another gateway, and it has nothing yet."""
-        if not self._detached:
-            self.detach()
+        self.detach()
         self._detached = False
         self._news.set()
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from bench.chaos.invariants import Story
 from bench.chaos.monkey import Strike
-from contracts.messages import CallDetached, CallReassigned, CallStarted
+from contracts.messages import CallDetached, CallReassigned, CallStarted, Event
 from trunkline.load.report import CallRecord, Turn
 
 HOLDERS: Final = frozenset({"stt", "llm", "tts", "gateway"})
@@ -21,63 +21,75 @@ _NOTICED_WITHIN_US: Final = 15_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Touched:
-    """A turn that a strike fell into, and the silence in it: before the answer, beyond `endpoint_ms`, and in
-    the answer.
+class HeardTurn:
+    """One turn of one caller: the strike that fell into it, if one did, and for how much of the utterance
+    the caller had a line to the platform.
     """
 
-    strike: Strike
+    story: Story | None
     turn: Turn
-    silence_ms: float
+    strike: Strike | None
+    line_s: float
+
+    def silence_ms(self, endpoint_ms: float) -> float | None:
+        """The silence that is not the caller's own pause: before the answer, beyond `endpoint_ms`, and in
+        it. None where no answer came.
+        """
+        turn = self.turn
+        return None if turn.waited_ms is None else max(0.0, turn.waited_ms - endpoint_ms) + turn.gaps_ms
 
 
-def silence_ms(turn: Turn, endpoint_ms: float) -> float | None:
-    """The silence that is not the caller's own pause; None where no answer came."""
-    return None if turn.waited_ms is None else max(0.0, turn.waited_ms - endpoint_ms) + turn.gaps_ms
-
-
-def touched(
+def heard_turns(
     strikes: Sequence[Strike],
     calls: Sequence[CallRecord],
     stories: Iterable[Story],
     *,
     zero_us: int,
     spoken_s: float,
-    endpoint_ms: float,
-) -> tuple[list[Touched], list[Turn]]:
-    """The turns that strikes fell into, and all the others. `spoken_s` is how long an utterance lasts."""
+) -> list[HeardTurn]:
+    """Every turn of every call. `spoken_s` is how long an utterance lasts."""
     by_carrier_id = {body.carrier_call_id: story for story in stories for body in story.bodies(CallStarted)}
-    hit: list[Touched] = []
-    spared: list[Turn] = []
+    found: list[HeardTurn] = []
     for call in calls:
         story = by_carrier_id.get(call.carrier_call_id)
-        blows = [strike for strike in strikes if story and _affects(strike, story)]
+        blows = [blow for strike in strikes if story and (blow := _blow_to(story, strike))]
         for turn in call.turns:
-            strike = next((one for one in blows if _within(one, turn, zero_us, spoken_s)), None)
-            silent_ms = silence_ms(turn, endpoint_ms)
-            if strike is None or silent_ms is None:
-                spared.append(turn)
-            else:
-                hit.append(Touched(strike, turn, silent_ms))
-    return hit, spared
+            strike = next((one.strike for one in blows if one.falls_into(turn, zero_us, spoken_s)), None)
+            found.append(HeardTurn(story, turn, strike, _with_a_line_s(call, turn, spoken_s)))
+    return found
 
 
-def _affects(strike: Strike, story: Story) -> bool:
+def _with_a_line_s(call: CallRecord, turn: Turn, spoken_s: float) -> float:
+    began_s, ended_s = turn.said_s - spoken_s, turn.said_s
+    away_s = sum(max(0.0, min(until, ended_s) - max(since, began_s)) for since, until in call.away)
+    return spoken_s - away_s
+
+
+@dataclass(frozen=True, slots=True)
+class _Blow:
+    """A strike that a call felt: from when it was struck to when the call was with another process."""
+
+    strike: Strike
+    until_us: int
+
+    def falls_into(self, turn: Turn, zero_us: int, spoken_s: float) -> bool:
+        """Whether it came between the first word of a question and the last of its answer."""
+        from_s, until_s = (self.strike.at_us - zero_us) / 1e6, (self.until_us - zero_us) / 1e6
+        answer_s = ((turn.waited_ms or 0.0) + turn.heard_ms + turn.gaps_ms) / 1000
+        return from_s <= turn.said_s + answer_s and until_s >= turn.said_s - spoken_s
+
+
+def _blow_to(story: Story, strike: Strike) -> _Blow | None:
+    """What the call felt of the strike, if anything."""
     if strike.service not in HOLDERS:
-        return True
-    return any(_follows(strike, event) for event in story.events)
+        return _Blow(strike, strike.at_us)
+    moved = [event.at_us for event in story.events if _follows(strike, event)]
+    return _Blow(strike, max(moved)) if moved else None
 
 
-def _follows(strike: Strike, event: Any) -> bool:
+def _follows(strike: Strike, event: Event[Any]) -> bool:
     body = event.body
     lost = (isinstance(body, CallReassigned) and body.before == strike.process) or (
         isinstance(body, CallDetached) and body.gateway == strike.process
     )
     return lost and 0 <= event.at_us - strike.at_us <= _NOTICED_WITHIN_US
-
-
-def _within(strike: Strike, turn: Turn, zero_us: int, spoken_s: float) -> bool:
-    struck_s = (strike.at_us - zero_us) / 1e6
-    begins_s = turn.said_s - spoken_s
-    answer_s = ((turn.waited_ms or 0.0) + turn.heard_ms + turn.gaps_ms) / 1000
-    return begins_s <= struck_s <= turn.said_s + answer_s

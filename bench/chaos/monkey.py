@@ -103,7 +103,15 @@ class Monkey:
 def plan_strikes(
     processes: Sequence[str], strikes: int, frozen_share: float, rng: random.Random
 ) -> list[tuple[str, Blow]]:
-    """Whom to strike, and how: every process as often as any other, in random order."""
+    """Whom to strike, and how: every process as often as any other, in random order.
+
+    A gateway is only killed: one that is frozen keeps its callers' sockets open, and no carrier could know.
+    """
     victims = [processes[index % len(processes)] for index in range(strikes)]
     rng.shuffle(victims)
-    return [(victim, Blow.FREEZE if rng.random() < frozen_share else Blow.KILL) for victim in victims]
+    return [(victim, _how(victim, frozen_share, rng)) for victim in victims]
+
+
+def _how(victim: str, frozen_share: float, rng: random.Random) -> Blow:
+    frozen = rng.random() < frozen_share and service_of(victim) != "gateway"
+    return Blow.FREEZE if frozen else Blow.KILL

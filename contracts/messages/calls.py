@@ -76,11 +76,15 @@ class PlayoutEnded(Message):
 
 
 class Replaced(StrEnum):
-    """Why a process no longer speaks for its role in a call."""
+    """Why a process no longer speaks for its role in a call.
+
+    `moved`: the leg of a call that was reserved came to another gateway than the one that had asked.
+    """
 
     LOST = "lost"
     DRAINING = "draining"
     REFUSED = "refused"
+    MOVED = "moved"
 
 
 class CallReassigned(Message):
@@ -98,7 +102,10 @@ class CallReassigned(Message):
 
 
 class CallDetached(Message):
-    """The gateway of this call was lost, and its leg with it; it waits `wait_s` for the leg to return."""
+    """The gateway of this call was lost or drains, and its leg is gone; it waits `wait_s` for it to return.
+
+    `call.reassigned` for the gateway follows when it has.
+    """
 
     gateway: ProcessId
     wait_s: Annotated[float, Field(gt=0)]

@@ -117,7 +117,9 @@ class OpenCallReply(Reply):
 class ActiveCall(Message):
     """One call that holds a slot, as kept in KV by the session leader.
 
-    `since` is as in Assign. `detached_us`: its gateway was lost then, and it waits for its leg.
+    `since` is as in Assign. `attached`: its leg has come. `detached_us`: its gateway was lost then, and it
+    waits for its leg. `moving` are the roles whose process may not have taken the call yet. `lives` holds the
+    `started_us` of the processes, as far as it is known: another life of one does not hold the call.
     """
 
     call: CallId
@@ -131,7 +133,10 @@ class ActiveCall(Message):
     workers: dict[Role, ProcessId]
     assistant: AssistantSnapshot
     since: dict[Role, Epoch] = Field(default_factory=dict)
+    attached: bool = True
     detached_us: Micros | None = None
+    moving: tuple[Role, ...] = ()
+    lives: dict[Role, Micros] = Field(default_factory=dict)
     direction: Direction = Direction.INBOUND
 
 

@@ -26,9 +26,9 @@ CALLER = "+15550142"
 
 
 @asynccontextmanager
-async def reached(nats_url: str, folder: Path):
+async def reached(nats_url: str, folder: Path, **settings: Any):
     """A platform that takes nobody without a token, and its REST."""
-    shut = {"gateway_open_loopback": False}
+    shut = {"gateway_open_loopback": False, **settings}
     async with (
         platform(nats_url, folder, settings=shut) as running,
         rest_beside(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+import jwt
 import pytest
 
 from contracts import messages as m
+from gateway_service.keyring import keyring_file
+from gateway_service.rest.tokens import Tokens
 from gateway_service.rest.web import description
-from tests.support.resting import PASSWORD, Api, Resting, everything
+from tests.support.resting import PASSWORD, Api, Resting, everything, resting
 from tests.unit.analytics_service.asking import publish
 from tests.unit.analytics_service.stories import CallStory, call_ref
 
@@ -113,6 +118,69 @@ def operations() -> list[str]:
 
 def test_every_operation_is_tried_or_is_about_nobody() -> None:
     assert set(BODIES) | ABOUT_NOBODY <= set(operations())
+
+
+OPEN: Final = {"POST /v1/token", "GET /v1/health/live", "GET /v1/health/ready"}
+"""What anybody may ask, besides the webhooks, which their carrier signs."""
+
+
+def encoded(part: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+
+
+def false_tokens(token: str) -> dict[str, dict[str, str]]:
+    """Headers that prove nothing: none, somebody's who is not there, and what can be made of a good token."""
+    header, claims, signature = token.split(".")
+    said = json.loads(base64.urlsafe_b64decode(claims + "=="))
+    unsigned = encoded({**json.loads(base64.urlsafe_b64decode(header + "==")), "alg": "none"})
+    promoted = encoded({**said, "tenant": "victim"})
+    later = encoded({**said, "exp": said["exp"] + 1})
+    tokens = {
+        "none-algorithm": f"{unsigned}.{claims}.",
+        "none-algorithm with the signature": f"{unsigned}.{claims}.{signature}",
+        "another tenant's name": f"{header}.{promoted}.{signature}",
+        "a later end": f"{header}.{later}.{signature}",
+        "no signature": f"{header}.{claims}.",
+        "another's key": jwt.encode(said, bytes(32), "HS256", headers={"kid": "first"}),
+        "junk": "junk",
+    }
+    bearers = {name: {"Authorization": f"Bearer {value}"} for name, value in tokens.items()}
+    key = {"X-API-Key": f"tlk_{'0' * 43}"}
+    return {"nothing": {}, "a key that is none": key, "both": key | {"Authorization": "Bearer x"}} | bearers
+
+
+async def test_no_operation_is_done_for_who_proves_nothing(nats_url: str, tmp_path: Path) -> None:
+    async with resting(nats_url, tmp_path, rest_address_tries=1_000_000) as there:
+        owner = await there.tenant("victim")
+        person = {"email": "v@example.com", "name": "V", "role": "owner", "password": PASSWORD}
+        await owner.done("POST", "/users", person)
+        form = {"grant_type": "password", "username": person["email"], "password": PASSWORD}
+        token = (await there.nobody("POST", "/token", data=form)).json()["access_token"]
+        good = {"Authorization": f"Bearer {token}"}
+        me = await there.nobody.done("GET", "/me", headers=good)
+        before = [await owner.done("GET", look) for look in ("/users", "/assistants", "/keys", "/audit")]
+        false = false_tokens(token)
+        keyring = keyring_file(tmp_path / "home" / "rest" / "keyring")
+        old = Tokens(keyring, 900, lambda: there.app.web.state.rest.clock.now_us() - 901_000_000)
+        principal = m.Principal(subject=me["subject"], tenant="victim", role=m.MemberRole.OWNER)
+        false["expired"] = {"Authorization": f"Bearer {old.issue(principal)}"}
+
+        for operation in operations():
+            method, template = operation.split(" ")
+            if operation in OPEN or template.startswith("/webhooks/"):
+                continue
+            path = (
+                template.removeprefix("/v1").replace("{slug}", "victim").replace("{number}", "+12025550101")
+            )
+            path = path.replace("{id}", "desk")
+            for name, headers in false.items():
+                answer = await there.nobody(method, path, BODIES.get(operation), headers=headers)
+                assert answer.status_code == 401, (operation, name, answer.status_code, answer.text)
+                assert answer.headers["www-authenticate"].startswith("Bearer")
+                assert answer.headers["content-type"] == "application/problem+json"
+
+        looks = ("/users", "/assistants", "/keys", "/audit")
+        assert [await owner.done("GET", look) for look in looks] == before
 
 
 @pytest.mark.parametrize("role", m.MemberRole)

@@ -31,7 +31,7 @@ class Child:
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
-    async def says(self, pattern: str, timeout_s: float = 15.0) -> re.Match[str]:
+    async def says(self, pattern: str, timeout_s: float = 60.0) -> re.Match[str]:
         """The first match of `pattern` in its log, waited for."""
         try:
             async with asyncio.timeout(timeout_s), self._more:

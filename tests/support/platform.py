@@ -7,7 +7,7 @@ are saved. What kills processes starts them as processes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from contracts.channels import SESSION_ACTIVE
 from contracts.identities import CallRef
 from contracts.messages import ActiveCalls, Event, ListActiveCalls
 from runtime.bus import Bus
-from runtime.process import App, Context
+from runtime.process import App, Context, Service
 from runtime.worker import RecentIds
 from tests.support.context import service_context
 from tests.support.waiting import eventually
@@ -36,7 +36,8 @@ from trunkline.nats_server import free_port
 EXAMPLES = Path("examples/tenants.yaml")
 SYNTHETIC_NUMBER = "+15550199"
 REAL_NUMBER = "+15550100"
-_SERVICES = {
+_TWIN = "-twin"
+_SERVICES: dict[str, Service[Any]] = {
     "router": router_service.app.SERVICE,
     "session": session_service.app.SERVICE,
     "stt": stt_service.app.SERVICE,
@@ -112,8 +113,13 @@ async def platform(
     assistant: dict[str, Any] | None = None,
     settings: dict[str, Any] | None = None,
     users: Mapping[str, BusUser] | None = None,
+    ways: Mapping[str, str] | None = None,
+    twins: Collection[str] = (),
 ) -> AsyncIterator[Platform]:
     """Start every service but analytics; `assistant` changes the synthetic number's assistant.
+
+    A service in `ways` reaches NATS at the address there. Of those in `twins` a second process runs, which
+    takes over (process `SERVICE-twin`, among the apps under that name).
 
     With `users`, by service, each is its own to the bus, and who watches is `users["trunkline"]`.
     """
@@ -136,10 +142,12 @@ async def platform(
         record = Record()
         await watcher.client.subscribe("call.*.*.>", cb=_record_into(record))
         await watcher.flush()
-        for name, service in _SERVICES.items():
-            own = service.settings(**values, **who_is(users.get(name)))
+        for name, service in _processes(twins):
+            where = {"nats_url": (ways or {}).get(name, nats_url)}
+            own = service.settings(**{**values, **where, **who_is(users.get(name))})
+            process = name if name.endswith(_TWIN) else None
             context = await stack.enter_async_context(
-                service_context(own, name, on_task_failure=failures.append)
+                service_context(own, service.name, process=process, on_task_failure=failures.append)
             )
             app = service.build(own, context)
             stack.push_async_callback(app.stop)
@@ -150,6 +158,13 @@ async def platform(
         await asyncio.sleep(0)
         yield Platform(f"ws://127.0.0.1:{port}/media/twilio", watcher, record, apps, contexts)
     assert not failures, failures
+
+
+def _processes(twins: Collection[str]) -> Iterator[tuple[str, Service[Any]]]:
+    for name, service in _SERVICES.items():
+        yield name, service
+        if name in twins:
+            yield name + _TWIN, service
 
 
 def who_is(user: BusUser | None) -> dict[str, Any]:

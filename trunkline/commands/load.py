@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -13,35 +12,38 @@ import typer
 from runtime.clock import SystemClock
 from trunkline.admittance import Admit, admittance
 from trunkline.commands import load_options as on
-from trunkline.commands.options import HOME, ApiKey, Home, RestUrl, writable_folder_of
-from trunkline.errors import BadOption, NotRunning
+from trunkline.commands.options import HOME, ApiKey, Home, Nats, RestUrl, writable_folder_of
+from trunkline.errors import NotRunning
 from trunkline.interrupts import run_interruptible
-from trunkline.load.page import page
+from trunkline.load.measured import measured
 from trunkline.load.plan import (
     Arrival,
     LoadPlan,
     parse_number,
     require_loopback,
 )
-from trunkline.load.report import CALLERS, LoadReport
 from trunkline.load.run import LoadRun
 from trunkline.load.script import FIXED_PATTERN, Script, parse_pattern, script_of_files
-from trunkline.load.thresholds import Threshold, parse_threshold
-from trunkline.load.view import LoadView, judge, show_report
+from trunkline.load.view import LoadView
+from trunkline.open_files import require_files
+from trunkline.reports.leaving import leave
+from trunkline.reports.platform import Platform, of_this_machine
+from trunkline.reports.thresholds import Threshold, parse_threshold
+from trunkline.reports.view import judge, show_report
 from trunkline.state import read_state
 from trunkline.view import plain_console
 
 _SYNTHETIC_NUMBER: Final = "+15550199"
-_SPARE_FILES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """Where calls go. `home` is the platform's, where it is one of this machine; `pids` are watched."""
+    """Where calls go; `home` and `nats_url` are the platform's, where it is one of this machine."""
 
     urls: tuple[str, ...]
-    pids: dict[str, int]
+    platform: Platform = field(default_factory=Platform)
     home: Path | None = None
+    nats_url: str = ""
 
 
 def load(
@@ -62,13 +64,18 @@ def load(
     allow_remote: on.AllowRemote = False,
     api_key: ApiKey = "",
     rest_url: RestUrl = "",
+    nats: Nats = "",
     home: Home = HOME,
 ) -> None:
-    """Place synthetic calls, watch the platform, and write one report as JSON and as a page."""
+    """Place synthetic calls, watch the platform, and write one report as JSON and as a page.
+
+    What each stage took is read from the record of the calls once they are over, where their bus is known.
+    """
     thresholds = [parse_threshold(text) for text in require or []]
     target = _target(home, tuple(url or ()), allow_remote=allow_remote)
+    target = replace(target, nats_url=nats) if nats else target
     admit = admittance(api_key=api_key, rest_url=rest_url, home=target.home, clock=SystemClock())
-    _require_files(calls)
+    require_files(calls)
     plan = LoadPlan(
         url=target.urls[0],
         others=target.urls[1:],
@@ -82,7 +89,7 @@ def load(
         greeting=not at_once,
     )
     writable_folder_of(out, "--out")
-    raise typer.Exit(run_interruptible(lambda _: _run(plan, target.pids, admit, thresholds, out)))
+    raise typer.Exit(run_interruptible(lambda _: _run(plan, target, admit, thresholds, out)))
 
 
 def _target(home: Path, urls: tuple[str, ...], *, allow_remote: bool) -> _Target:
@@ -94,53 +101,31 @@ def _target(home: Path, urls: tuple[str, ...], *, allow_remote: bool) -> _Target
 
 
 def _found(home: Path, urls: tuple[str, ...]) -> _Target:
-    own = {CALLERS: os.getpid()}
     try:
         state = read_state(home)
     except NotRunning:
         if not urls:
             raise
-        return _Target(urls, own)
+        return _Target(urls)
     gateways = state.media_urls or (state.media_url,)
     if not set(urls) <= set(gateways):
-        return _Target(urls, own)
-    return _Target(urls or gateways, {**{one.name: one.pid for one in state.processes}, **own}, home)
+        return _Target(urls)
+    return _Target(urls or gateways, of_this_machine(state), home, state.bus_url)
 
 
 def _script(files: list[Path], pattern: str, pause_s: float) -> Script:
     return script_of_files(files, pause_s) if files else parse_pattern(pattern)
 
 
-def _require_files(calls: int) -> None:
-    """Allow this process a socket for each call; raises BadOption where the system does not."""
-    import resource  # noqa: PLC0415 - not on Windows, where there is no such limit
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = calls + _SPARE_FILES
-    if hard != resource.RLIM_INFINITY and wanted > hard:
-        raise BadOption(
-            f"{calls} calls need {wanted} open files, {hard} are allowed", mend="raise ulimit -Hn"
-        )
-    if wanted > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-async def _run(
-    plan: LoadPlan, pids: dict[str, int], admit: Admit, thresholds: list[Threshold], out: Path
-) -> int:
+async def _run(plan: LoadPlan, target: _Target, admit: Admit, thresholds: list[Threshold], out: Path) -> int:
     console = plain_console()
     urls = " ".join((plan.url, *plan.others))
     console.print(f"{plan.calls} calls to {urls}: {plan.script.name}, {plan.talk_s:g} s each", soft_wrap=True)
+    clock, pids = SystemClock(), target.platform.pids
     with LoadView(console) as view:
-        run = LoadRun(plan, SystemClock(), random.Random(), pids=pids, admit=admit, progress=view.add)
-        report = await run.run()
-    leave(report, thresholds, out)
+        run = LoadRun(plan, clock, random.Random(), pids=pids, admit=admit, progress=view.add)
+        report = await measured(run, target.platform, target.nats_url, clock)
+    beside = leave(report, thresholds, out)
     show_report(console, report)
-    console.print(f"The report: {out} and {out.with_suffix('.html')}", soft_wrap=True)
+    console.print(f"The report: {out} and {beside}", soft_wrap=True)
     return 0 if judge(console, thresholds, report) else 1
-
-
-def leave(report: LoadReport, thresholds: list[Threshold], out: Path) -> None:
-    """Write the report as JSON and as a page."""
-    out.write_text(report.model_dump_json() + "\n", encoding="utf-8")
-    out.with_suffix(".html").write_text(page(report, thresholds), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`trunkline report`: a load run's report again, or two of them side by side."""
+"""`trunkline report`: the report of a load run or a replay again, or two of them side by side."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Annotated
 import typer
 
 from trunkline.commands.options import writable_folder_of
-from trunkline.load.comparison import compare, differing_plan
-from trunkline.load.page import comparison_page, page
-from trunkline.load.report import read_report
-from trunkline.load.thresholds import parse_threshold
-from trunkline.load.view import judge, show_changes, show_report
+from trunkline.reports.comparison import compare, differing_plan
+from trunkline.reports.page import comparison_page, page
+from trunkline.reports.reading import read_report
+from trunkline.reports.thresholds import parse_threshold
+from trunkline.reports.view import judge, show_changes, show_report
 from trunkline.view import plain_console
 
 
 def report(
-    before: Annotated[Path, typer.Argument(help="The JSON of a load run.")],
+    before: Annotated[Path, typer.Argument(help="The JSON of a load run or a replay.")],
     after: Annotated[Path | None, typer.Argument(help="A later one, to compare with.")] = None,
     *,
     html: Annotated[Path | None, typer.Option("--html", help="Write it as a page, too.")] = None,
@@ -26,7 +26,7 @@ def report(
         typer.Option("--require", help="What the last run must reach, such as p95<=650; else exit status 1."),
     ] = None,
 ) -> None:
-    """Show the report of a load run, or compare two."""
+    """Show the report of a load run or a replay, or compare two."""
     thresholds = [parse_threshold(text) for text in require or []]
     console = plain_console()
     first = read_report(before)

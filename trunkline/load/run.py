@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Final
@@ -14,16 +14,13 @@ from runtime.tasks import TaskOwner
 from trunkline.admittance import Admit, without_token
 from trunkline.caller import Connect, Dialling, new_carrier_call_id
 from trunkline.load.plan import LoadPlan, arrivals, whom
-from trunkline.load.processes import usages
-from trunkline.load.report import HEARD_OUT, CallRecord, LoadReport, Sample
+from trunkline.load.report import HEARD_OUT, CallRecord, LoadReport
 from trunkline.load.talker import FRAME_S, Gate, Talker, connect_in_phase
 from trunkline.machine import describe_machine
 from trunkline.media_socket import connect_media
+from trunkline.reports.watching import Going, Progress, Watch
 
 _GOLDEN: Final = 0.6180339887
-_LOOKS_EVERY_S: Final = 1.0
-
-Progress = Callable[[Sample], None]
 
 
 class LoadRun:
@@ -43,15 +40,12 @@ class LoadRun:
         self._plan = plan
         self._clock = clock
         self._rng = rng
-        self._pids = pids
         self._connect = connect
         self._admit = admit
-        self._progress = progress
-        self._zero_s = clock.monotonic_s()
+        self._watch = Watch(pids, clock, self._going, progress)
         self._gate = Gate(plan.calls, clock)
         self._talkers: list[Talker] = []
         self._records: list[CallRecord] = []
-        self._samples: list[Sample] = []
         self._spurts = 0
         self._fault: BaseException | None = None
         self._over = asyncio.Event()
@@ -60,26 +54,25 @@ class LoadRun:
         """Run it to its end; a fault of this program is raised, what breaks a call is in the report."""
         before = describe_machine()
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        self._zero_s = self._clock.monotonic_s()
+        self._watch.begin()
         tasks = TaskOwner("load", on_failure=self._broke)
         try:
-            await self._look()
             called = whom(self._plan.numbers, self._plan.calls)
             arriving = arrivals(self._plan.arrival, self._plan.calls, self._plan.arrive_over_s)
             for index, (arrives_s, number) in enumerate(zip(arriving, called, strict=True)):
                 tasks.spawn(self._call(index, arrives_s, number), f"call {index}")
-            watching = tasks.spawn(self._watch(), "watch")
+            watching = tasks.spawn(self._watch.run(), "watch")
             await self._over.wait()
             watching.cancel()
         finally:
             await tasks.close()
         if self._fault is not None:
             raise self._fault
-        await self._look()
+        self._watch.look()
         return self._report(at, before)
 
     async def _call(self, index: int, arrives_s: float, called: str) -> None:
-        await self._clock.sleep(self._zero_s + arrives_s - self._clock.monotonic_s())
+        await self._clock.sleep(self._watch.zero_s + arrives_s - self._clock.monotonic_s())
         phase = index * _GOLDEN % 1.0
         came = False
 
@@ -97,7 +90,7 @@ class LoadRun:
             self._plan.script,
             self._plan.talk_s,
             self._clock,
-            self._zero_s,
+            self._watch.zero_s,
             connect_in_phase(self._clock, phase, self._connect),
             may_begin,
             self._plan.greeting,
@@ -113,23 +106,12 @@ class LoadRun:
         if len(self._records) == self._plan.calls:
             self._over.set()
 
-    async def _watch(self) -> None:
-        while True:
-            await self._clock.sleep(_LOOKS_EVERY_S)
-            await self._look()
-
-    async def _look(self) -> None:
-        found = usages(self._pids)  # ten short reads: less than a millisecond
-        sample = Sample(
-            at_s=round(self._clock.monotonic_s() - self._zero_s, 3),
+    def _going(self) -> Going:
+        return Going(
             calls=sum(talker.up for talker in self._talkers),
             spurts=self._spurts + sum(talker.spurts for talker in self._talkers),
             broken=sum(record.ending != HEARD_OUT for record in self._records),
-            cpu_s={name: one.cpu_s for name, one in found.items()},
-            memory_mb={name: round(one.memory_mb, 2) for name, one in found.items()},
         )
-        self._samples.append(sample)
-        self._progress(sample)
 
     def _broke(self, fault: BaseException) -> None:
         self._fault = fault
@@ -143,7 +125,7 @@ class LoadRun:
             plan=self._plan.describe(),
             machine_before=before,
             machine_after=describe_machine(),
-            talk_from_s=round(opened_s - self._zero_s, 3) if opened_s and self._plan.together else 0.0,
+            talk_from_s=round(opened_s - self._watch.zero_s, 3) if opened_s and self._plan.together else 0.0,
             calls=tuple(sorted(self._records, key=lambda record: record.began_s)),
-            samples=tuple(self._samples),
+            samples=tuple(self._watch.samples),
         )

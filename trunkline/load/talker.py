@@ -98,6 +98,7 @@ class Talker:
             ended_s=round(self.clock.monotonic_s() - self.zero_s, 3),
             ending=ending,
             turns=tuple(turns_of(caller, call_zero_s)),
+            away=tuple(aways_of(caller, call_zero_s)),
             expected=sum(1 for _ in self.script.schedule(self.talk_s)),
             frames_sent=caller.frames_sent,
             frames_heard=caller.ear.frames,
@@ -120,7 +121,17 @@ def _turn(caller: Caller, said: Said, after: Said | None, call_zero_s: float) ->
         waited_ms=round((spurts[0].arrived - said.left) / _PER_MS, 2) if spurts else None,
         heard_ms=round(sum(max(0, one.heard_until - one.arrived) for one in spurts) / _PER_MS, 1),
         gaps_ms=round(sum(max(0, b.arrived - a.heard_until) for a, b in pairwise(spurts)) / _PER_MS, 1),
+        audible_ms=round(sum(one.audible for one in spurts) / _PER_MS, 1),
     )
+
+
+def aways_of(caller: Caller, call_zero_s: float) -> list[tuple[float, float]]:
+    """When the socket of a call that was not over yet was lost, and when it was there again."""
+    return [
+        (round(call_zero_s + away.since / LINE_RATE_HZ, 3), round(call_zero_s + away.until / LINE_RATE_HZ, 3))
+        for away in caller.aways
+        if away.until is not None
+    ]
 
 
 class Gate:

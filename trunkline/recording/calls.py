@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.errors import TrunklineError
-from contracts.frames import Frame, decode_frame
+from contracts.frames import Frame, decode_frames
 from contracts.identities import CallRef
 from contracts.messages import CallStarted, DtmfReceived, Event
 from contracts.wire import call_in, decode_event, event_name
@@ -30,7 +30,7 @@ class RecordedCall:
 
 @dataclass(slots=True)
 class _Gathered:
-    events: list[Event[Any]] = field(default_factory=list)
+    events: dict[str, Event[Any]] = field(default_factory=dict)
     frames: list[Frame] = field(default_factory=list)
 
 
@@ -68,24 +68,25 @@ def _gather(recording: Recording, refs: set[CallRef]) -> dict[CallRef, _Gathered
         here = found[call_in(message.subject)]
         try:
             if event_name(message.subject):
-                here.events.append(decode_event(message.subject, message.payload))
+                event = decode_event(message.subject, message.payload)
+                here.events.setdefault(event.id, event)
             else:
-                frame = decode_frame(message.payload)
-                if not frame.reply:
-                    here.frames.append(frame)
+                frames = decode_frames(message.payload)
+                here.frames.extend(frame for frame in frames if not frame.reply)
         except TrunklineError:  # junk that was on the bus then, recorded as it was
             continue
     return found
 
 
 def _call(entry: CallEntry, gathered: _Gathered) -> RecordedCall | None:
-    started = next((event.body for event in gathered.events if isinstance(event.body, CallStarted)), None)
+    events = list(gathered.events.values())
+    started = next((event.body for event in events if isinstance(event.body, CallStarted)), None)
     audio = join_frames(gathered.frames)
     if started is None or audio is None:
         return None
     keys = tuple(
         (max(0.0, (event.at_us - audio.began_us) / 1_000_000), event.body.digit_pii)
-        for event in gathered.events
+        for event in events
         if isinstance(event.body, DtmfReceived)
     )
-    return RecordedCall(entry, started.caller, audio, keys, conversation_of(gathered.events))
+    return RecordedCall(entry, started.caller, audio, keys, conversation_of(events))

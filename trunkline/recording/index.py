@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.channels import CALL_ENDED, CALL_REJECTED, CALL_STARTED
 from contracts.errors import FrameError, SubjectError, VersionError
-from contracts.frames import decode_frame
+from contracts.frames import decode_frames
 from contracts.identities import CallRef
 from contracts.wire import call_in, event_name
 from trunkline.recording.file_format import Recorded
@@ -123,10 +123,11 @@ def _note_event(entry: CallEntry, name: str, message: Recorded) -> None:
 
 def _note_frame(entry: CallEntry, payload: bytes) -> None:
     try:
-        frame = decode_frame(payload)
+        frames = decode_frames(payload)
     except (FrameError, VersionError):  # junk on the bus is recorded as it was
         return
-    if frame.reply:
-        entry.agent_frames += 1
-    else:
-        entry.caller_frames += 1
+    for frame in frames:
+        if frame.reply:
+            entry.agent_frames += 1
+        else:
+            entry.caller_frames += 1

@@ -63,7 +63,8 @@ async def _through(recorded: RecordedCall, caller: Caller, linger_s: float) -> N
     said = caller.said[0]
     await caller.until(said.finished.is_set, said.utterance.duration_s + _LATE_S)
     if recorded.conversation.end is EndReason.AGENT_HUNG_UP:
-        await caller.until(lambda: caller.ending is not None, linger_s)
+        if await caller.until(lambda: caller.ending is not None, linger_s):
+            caller.check()  # it may have been lost instead
     elif recorded.conversation.heard_out:
         await caller.until(lambda: _quiet(caller), linger_s)
 

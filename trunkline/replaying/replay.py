@@ -10,23 +10,28 @@ from typing import Final
 from runtime.clock import Clock
 from runtime.tasks import TaskOwner
 from trunkline.admittance import Admit, without_token
-from trunkline.caller import Caller, Dialling, new_carrier_call_id
+from trunkline.caller import Caller, Connect, Dialling, new_carrier_call_id
+from trunkline.media_socket import connect_media
 from trunkline.recording.conversation import conversation_of
 from trunkline.replaying.legs import Fate, replay_leg
-from trunkline.replaying.observing import Observer
 from trunkline.replaying.plan import Planned
 from trunkline.replaying.report import Replayed
+from trunkline.reports.observing import Observer
+from trunkline.reports.watching import Going
 
 _RECORDED_WITHIN_S: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to call, and what lets the calls in; with `called` that number, otherwise the one called then."""
+    """Where to call, what lets the calls in, and the way there; with `called` that number, otherwise the one
+    called then.
+    """
 
     url: str
     called: str = ""
     admit: Admit = without_token
+    connect: Connect = connect_media
 
 
 class Replay:
@@ -42,6 +47,11 @@ class Replay:
         self._observer = observer
         self._clock = clock
         self._rng = rng
+
+    def going(self) -> Going:
+        """How it goes, for who watches."""
+        broken = sum(not call.ok for call in self.results)
+        return Going(self.under_way, self._observer.replies, broken)
 
     async def run(self) -> list[Replayed]:
         """Place every call on its time; the results in the order of the plan."""
@@ -63,6 +73,7 @@ class Replay:
         caller = Caller(
             Dialling(self._target.url, called, recorded.caller, carrier_call_id),
             self._clock,
+            connect=self._target.connect,
             keep_audio=False,
             admit=self._target.admit,
         )

@@ -1,26 +1,32 @@
-"""What a replay found: each call against its recording, latency by stage then and now, and the verdict."""
+"""What a replay found: each call against its recording, and latency by stage, then and now."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
+from pydantic import BaseModel, ConfigDict
+from typing_extensions import override
 
 from contracts.identities import CallRef
+from contracts.messages import EndReason
 from trunkline.recording.conversation import Conversation, Turn
 from trunkline.replaying.legs import Fate, Leg
 from trunkline.replaying.plan import Planned
+from trunkline.reports.report import Difference, RunReport, StageTimes, by_stage
 
-VERSION: Final = 1
-STAGES: Final = ("endpoint", "stt_decode", "llm_first_sentence", "tts_first_audio", "voice_to_voice")
+KIND: Final = "trunkline replay"
+_NO_END: Final = "no end on record"
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """One call that was placed again. `conversation` is None where the record does not say that it ended."""
+    """One call that was placed again, as it came out.
+
+    `conversation` is None where the record does not say that it ended.
+    """
 
     planned: Planned
     leg: Leg
@@ -37,9 +43,14 @@ class Replayed:
     def pairs(self) -> list[tuple[Turn | None, Turn | None]]:
         """Each turn as it was and as it is now, the greeting being the first; None where there is none."""
         then = {turn.turn: turn for turn in self.planned.recorded.conversation.turns}
-        now = {turn.turn: turn for turn in self.conversation.turns} if self.conversation else {}
+        now = {turn.turn: turn for turn in self.turns}
         order = sorted(then.keys() | now.keys(), key=lambda turn: -1 if turn is None else turn)
         return [(then.get(turn), now.get(turn)) for turn in order]
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The turns as they are now."""
+        return self.conversation.turns if self.conversation else ()
 
     @property
     def matched(self) -> int:
@@ -47,131 +58,190 @@ class Replayed:
         return sum(_same(then, now) for then, now in self.pairs)
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """What fails a replay: a share of turns, a number of calls, milliseconds of the 95th percentile."""
+class TurnSaid(BaseModel):
+    """A turn and its answer. `turn` is None for the greeting."""
 
-    min_match: float = 1.0
-    max_failed: int = 0
-    max_p95_ms: float | None = None
+    model_config = ConfigDict(frozen=True)
 
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One threshold, what was found, and whether it holds."""
-
-    what: str
-    found: str
-    holds: bool
+    turn: int | None
+    said_pii: str
+    answered_pii: tuple[str, ...]
+    interrupted: bool
+    latency_ms: dict[str, float]
 
 
-def judge(calls: Sequence[Replayed], thresholds: Thresholds) -> list[Verdict]:
-    """The verdicts on a replay; with no call at all it has failed."""
-    turns, matched = sum(len(call.pairs) for call in calls), sum(call.matched for call in calls)
-    share = matched / turns if turns else 0.0
-    failed = sum(not call.ok for call in calls)
-    verdicts = [
-        Verdict(
-            f"at least {thresholds.min_match:.0%} of turns match",
-            f"{matched} of {turns} ({share:.1%})",
-            bool(turns) and share >= thresholds.min_match,
-        ),
-        Verdict(
-            f"at most {thresholds.max_failed} calls refused or broken off",
-            f"{failed} of {len(calls)}",
-            failed <= thresholds.max_failed,
-        ),
-    ]
-    if thresholds.max_p95_ms is not None:
-        waits = [ms for call in calls for ms in _stage_ms(_now(call), "voice_to_voice")]
-        p95_ms = float(np.percentile(waits, 95)) if waits else None
-        verdicts.append(
-            Verdict(
-                f"p95 of the wait for an answer at most {thresholds.max_p95_ms:g} ms",
-                "no answer was measured" if p95_ms is None else f"{p95_ms:.0f} ms",
-                p95_ms is not None and p95_ms <= thresholds.max_p95_ms,
-            )
-        )
-    return verdicts
+class TurnPair(BaseModel):
+    """A turn as it was and as it is; None where there is none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    matched: bool
+    recorded: TurnSaid | None
+    replayed: TurnSaid | None
 
 
-def report(calls: Sequence[Replayed], verdicts: Sequence[Verdict], facts: dict[str, Any]) -> dict[str, Any]:
-    """All of it, for programs. It holds what callers said."""
+class CallName(BaseModel):
+    """A call on a bus."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tenant: str
+    call: str
+
+
+class Ends(BaseModel):
+    """How the call ended, then and now."""
+
+    model_config = ConfigDict(frozen=True)
+
+    recorded: EndReason | None
+    replayed: EndReason | None
+
+
+class ReplayedCall(BaseModel):
+    """One call that was placed again, for the report."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    begins_s: float
+    recorded: CallName
+    replayed: CallName | None
+    carrier_call_id: str
+    fate: Fate
+    detail: str
+    on_record: bool
+    frames_missing_in_recording: int
+    worst_lateness_ms: float
+    end: Ends
+    matched: bool
+    turns: tuple[TurnPair, ...]
+
+
+class ReplayReport(RunReport):
+    """All of it, for programs. It holds what callers said. `recorded_ms` has each recorded call once."""
+
+    kind: str = KIND
+    versions: dict[str, str]
+    recorded_ms: StageTimes
+    calls: tuple[ReplayedCall, ...]
+
+    @property
+    @override
+    def title(self) -> str:
+        """What kind of run it was."""
+        return "Replay"
+
+    @property
+    @override
+    def waits_ms(self) -> list[float]:
+        """Every answer's wait, on the gateway's clock."""
+        return list((self.stages_ms or {}).get("voice_to_voice", ()))
+
+    @property
+    @override
+    def answered(self) -> float | None:
+        """The share of the turns answered then that are answered now."""
+        then = [pair for pair in self._pairs if pair.recorded is not None and pair.recorded.answered_pii]
+        now = [pair for pair in then if pair.replayed is not None and pair.replayed.answered_pii]
+        return len(now) / len(then) if then else None
+
+    @property
+    @override
+    def broken(self) -> dict[str, int]:
+        """Calls that were refused, broken off, or have no end on record."""
+        bad = [call for call in self.calls if call.fate is not Fate.DONE or not call.on_record]
+        return dict(Counter(call.detail or _NO_END for call in bad))
+
+    @override
+    def figures(self) -> dict[str, float | None]:
+        """Those of every run, and the share of turns that are what they were."""
+        same = [pair.matched for pair in self._pairs]
+        return {**super().figures(), "matched": sum(same) / len(same) if same else None}
+
+    @property
+    @override
+    def earlier_ms(self) -> StageTimes:
+        """The times in the recording."""
+        return self.recorded_ms
+
+    @override
+    def differences(self) -> list[Difference]:
+        """Every turn that is not as it was."""
+        return [_difference(call, pair) for call in self.calls for pair in call.turns if not pair.matched]
+
+    @property
+    def _pairs(self) -> list[TurnPair]:
+        return [pair for call in self.calls for pair in call.turns]
+
+
+def stages_then(calls: Sequence[Replayed]) -> StageTimes:
+    """The times of the recorded turns, each recorded call once however often it was placed."""
     once = {call.planned.recorded.entry.ref: call.planned.recorded for call in calls}
-    then = [turn for recorded in once.values() for turn in recorded.conversation.turns]
-    now = [turn for call in calls for turn in _now(call)]
-    return {
-        "version": VERSION,
-        **facts,
-        "calls_placed": len(calls),
-        "fates": dict(Counter(call.leg.fate.value for call in calls)),
-        "turns": sum(len(call.pairs) for call in calls),
-        "turns_matched": sum(call.matched for call in calls),
-        "calls_matched": sum(call.matched == len(call.pairs) for call in calls),
-        "worst_caller_lateness_ms": round(
-            max((call.leg.worst_lateness_ms for call in calls), default=0.0), 1
+    return by_stage(turn.stages for recorded in once.values() for turn in recorded.conversation.turns)
+
+
+def stages_now(calls: Sequence[Replayed]) -> StageTimes:
+    """The times of all turns that came of it."""
+    return by_stage(turn.stages for call in calls for turn in call.turns)
+
+
+def for_report(call: Replayed) -> ReplayedCall:
+    """A call as a report has it."""
+    recorded = call.planned.recorded
+    return ReplayedCall(
+        number=call.planned.number,
+        begins_s=round(call.planned.begins_s, 3),
+        recorded=_name(recorded.entry.ref),
+        replayed=_name(call.ref) if call.ref else None,
+        carrier_call_id=call.carrier_call_id,
+        fate=call.leg.fate,
+        detail=call.leg.detail,
+        on_record=call.conversation is not None,
+        frames_missing_in_recording=recorded.audio.missing,
+        worst_lateness_ms=round(call.leg.worst_lateness_ms, 1),
+        end=Ends(
+            recorded=recorded.conversation.end,
+            replayed=call.conversation.end if call.conversation else None,
         ),
-        "latency_ms": {
-            stage: {"recorded": _spread(then, stage), "replayed": _spread(now, stage)} for stage in STAGES
-        },
-        "verdicts": [
-            {"what": verdict.what, "found": verdict.found, "holds": verdict.holds} for verdict in verdicts
-        ],
-        "calls": [_call(call) for call in calls],
-    }
+        matched=call.matched == len(call.pairs),
+        turns=tuple(
+            TurnPair(matched=_same(then, now), recorded=_said(then), replayed=_said(now))
+            for then, now in call.pairs
+        ),
+    )
 
 
 def _same(then: Turn | None, now: Turn | None) -> bool:
     return then is not None and now is not None and then.matches(now)
 
 
-def _now(call: Replayed) -> tuple[Turn, ...]:
-    return call.conversation.turns if call.conversation else ()
+def _name(ref: CallRef) -> CallName:
+    return CallName(tenant=ref.tenant, call=ref.call)
 
 
-def _stage_ms(turns: Iterable[Turn], stage: str) -> list[float]:
-    return [turn.stages[stage] for turn in turns if stage in turn.stages]
-
-
-def _spread(turns: Iterable[Turn], stage: str) -> dict[str, float] | None:
-    values = _stage_ms(turns, stage)
-    if not values:
-        return None
-    p50, p95, p99 = np.percentile(values, (50, 95, 99))
-    figures = {"p50": p50, "p95": p95, "p99": p99, "max": max(values)}
-    return {"count": len(values), **{name: round(float(ms), 1) for name, ms in figures.items()}}
-
-
-def _call(call: Replayed) -> dict[str, Any]:
-    recorded = call.planned.recorded
-    return {
-        "number": call.planned.number,
-        "begins_s": round(call.planned.begins_s, 3),
-        "recorded": recorded.entry.ref._asdict(),
-        "replayed": call.ref._asdict() if call.ref else None,
-        "carrier_call_id": call.carrier_call_id,
-        "fate": call.leg.fate.value,
-        "detail": call.leg.detail,
-        "frames_missing_in_recording": recorded.audio.missing,
-        "end": {
-            "recorded": recorded.conversation.end,
-            "replayed": call.conversation.end if call.conversation else None,
-        },
-        "matched": call.matched == len(call.pairs),
-        "turns": [
-            {"matched": _same(then, now), "recorded": _turn(then), "replayed": _turn(now)}
-            for then, now in call.pairs
-        ],
-    }
-
-
-def _turn(turn: Turn | None) -> dict[str, Any] | None:
+def _said(turn: Turn | None) -> TurnSaid | None:
     if turn is None:
         return None
-    return {
-        "turn": turn.turn,
-        "said_pii": turn.said_pii,
-        "answered_pii": list(turn.answered_pii),
-        "interrupted": turn.interrupted,
-        "latency_ms": {stage: round(ms, 1) for stage, ms in turn.stages.items()},
-    }
+    latency_ms = {stage: round(ms, 1) for stage, ms in turn.stages.items()}
+    return TurnSaid(
+        turn=turn.turn,
+        said_pii=turn.said_pii,
+        answered_pii=turn.answered_pii,
+        interrupted=turn.interrupted,
+        latency_ms=latency_ms,
+    )
+
+
+def _difference(call: ReplayedCall, pair: TurnPair) -> Difference:
+    turn = pair.recorded or pair.replayed
+    assert turn is not None
+    name = "greeting" if turn.turn is None else f"turn {turn.turn}"
+    return Difference(f"call {call.number}, {name}", _words(pair.recorded), _words(pair.replayed))
+
+
+def _words(turn: TurnSaid | None) -> str:
+    if turn is None:
+        return "there was none"
+    cut = ", interrupted" if turn.interrupted else ""
+    return f"{turn.said_pii!r} -> {' '.join(turn.answered_pii)!r}{cut}"

@@ -95,6 +95,13 @@ def test_the_filters_of_a_call_and_a_process() -> None:
     assert wire.every_frame_to("stt-1") == "audio.stt-1.*.*"
 
 
+def test_few_events_of_a_call_have_a_filter_each_and_many_one() -> None:
+    few, many = frozenset({"turn.ended", "call.ended"}), frozenset({"turn.ended", "call.ended", "leg.ended"})
+    prefix = f"call.{REF.tenant}.{REF.call}"
+    assert wire.events_of(REF, few) == (f"{prefix}.call.ended", f"{prefix}.turn.ended")
+    assert wire.events_of(REF, many) == wire.events_of(REF, None) == (f"{prefix}.>",)
+
+
 @pytest.mark.parametrize("build", [wire.every_event_of, wire.every_eye_on])
 @pytest.mark.parametrize("ref", [CallRef("*", REF.call), CallRef(REF.tenant, ">"), CallRef("", "")])
 def test_a_filter_cannot_reach_into_other_calls(build: Any, ref: CallRef) -> None:

@@ -14,6 +14,11 @@ def payload(number: int) -> bytes:
     return bytes([number % 256]) * 160
 
 
+def in_frames(sound: bytes) -> list[bytes]:
+    """What was sent in one message, cut into the frames that it was made of."""
+    return [sound[at : at + 160] for at in range(0, len(sound), 160)]
+
+
 def frame(
     reply: int, sentence: int = 0, number: int = 0, *, epoch: int = 1, flags: FrameFlag = FrameFlag.NONE
 ) -> Frame:

@@ -52,6 +52,7 @@ from runtime.process import Context
 from runtime.settings import ProcessSettings
 from tests.support.context import service_context
 from tests.support.waiting import eventually
+from tests.unit.gateway_service.agent_audio import in_frames
 
 TENANT = "bright-smile"
 GATEWAY = "gateway-test"
@@ -156,7 +157,7 @@ class Caller:
         assert message["streamSid"] == STREAM
         match message["event"]:
             case "media":
-                self.sound.append(pybase64.b64decode(message["media"]["payload"]))
+                self.sound += in_frames(pybase64.b64decode(message["media"]["payload"]))
             case "mark" if self._echo_marks:
                 await self.say({"event": "mark", "streamSid": STREAM, "mark": message["mark"]})
             case "clear":
@@ -229,7 +230,7 @@ class Stand:
         """As tts: send agent frames."""
         subject = AGENT_AUDIO.subject(process=GATEWAY, tenant=ref.tenant, call=ref.call)
         for frame in frames:
-            await self.others.bus.publish_frame(subject, frame)
+            self.others.bus.send_frame(subject, frame)
 
     async def hang_up(self, ref: CallRef) -> CommandReply:
         """As session: command the leg to end."""

@@ -35,7 +35,7 @@ from gateway_service.calls import Call
 from gateway_service.errors import BadMessage, OutOfOrder, StaleTakeOver
 from gateway_service.playout import Pace
 from gateway_service.ports import DigitPressed, HungUp, LegStarted, MarkPlayed
-from tests.unit.gateway_service.agent_audio import FRAME_US, frame, payload, sentence, whole_reply
+from tests.unit.gateway_service.agent_audio import FRAME_US, frame, in_frames, payload, sentence, whole_reply
 
 START_US = 1_000_000_000
 STARTED = LegStarted("CA1", "+15550100", "+15550142", "twilio")
@@ -51,16 +51,20 @@ SOUND = b"\x7f" * 160
 
 @dataclass
 class RecordingLeg:
-    """A leg that keeps what it was told; `full` is a caller who does not read."""
+    """A leg that keeps what it was told, by frames and by messages; `full` is a caller who does not read."""
 
     sent: list[tuple[bytes, str | None]] = field(default_factory=list)
+    messages: int = 0
     cleared: int = 0
     closed: list[tuple[int, str]] = field(default_factory=list)
     full: bool = False
 
     def send_audio(self, payload: bytes, mark: str | None) -> bool:
         if not self.full:
-            self.sent.append((payload, mark))
+            self.messages += 1
+            *before, last = in_frames(payload) or [b""]
+            self.sent += [(sound, None) for sound in before]
+            self.sent.append((last, mark))
         return not self.full
 
     def clear(self) -> None:
@@ -81,8 +85,8 @@ class Counts:
     def came_in(self) -> None:
         self.frames_in += 1
 
-    def went_out(self) -> None:
-        self.out += 1
+    def went_out(self, frames: int) -> None:
+        self.out += frames
 
     def dropped(self, why: str) -> None:
         self.why.append(why)
@@ -111,7 +115,7 @@ class Stand:
         return told
 
     def play(self, frames):
-        return [body for one in frames for body in self.call.play(one, self.now_us)]
+        return self.call.play(list(frames), self.now_us)
 
     def as_event(self, body, epoch):
         return Event(
@@ -256,6 +260,17 @@ def test_the_first_frame_leaves_as_it_comes_and_is_told(talking):
     told = talking.play(sentence(1, 0, 400))
     assert told == [PlayoutStarted(reply=1, first_frame_us=START_US)]
     assert [sound for sound, _ in talking.leg.sent] == [payload(0), payload(1), payload(2)]
+    assert talking.leg.messages == 1
+
+
+def test_what_is_due_together_leaves_in_as_many_messages_as_it_has_marks(talking):
+    talking.play(whole_reply(1, 400))
+    for _ in range(12):
+        talking.now_us += FRAME_US
+        talking.tick(1)
+    sounds = [sound for sound, _ in talking.leg.sent if sound]
+    assert sounds == [payload(number) for number in range(20)]
+    assert talking.leg.messages == 10
 
 
 def test_a_reply_that_was_heard_is_told(talking):
@@ -314,7 +329,7 @@ def test_speech_cuts_the_agent_short(talking):
     assert talking.leg.cleared == 1
     assert (ended.outcome, ended.heard_ms) == (Outcome.CANCELLED, 200.0)
     assert talking.tick(10) == []
-    assert talking.call.play(frame(1), talking.now_us) == []
+    assert talking.call.play([frame(1)], talking.now_us) == []
     assert talking.meter.why == ["stale_reply"]
 
 
@@ -508,6 +523,17 @@ def test_a_new_stt_worker_hears_again_what_came_after_then_what_came_meanwhile_t
     (live,) = said_by_the_caller(talking, 1)
     assert live.sequence == 9
     assert sent_again(talking) == []
+
+
+def test_what_is_said_while_the_bus_is_lost_follows_when_it_is_back(talking):
+    before = said_by_the_caller(talking, 12)
+    talking.call.hold(talking.now_us)
+    assert said_by_the_caller(talking, 2) == [None, None]
+    talking.call.hold(talking.now_us)  # lost once more
+    again = sent_again(talking)
+    assert [frame.sequence for frame in again] == list(range(3, 15)), "200 ms may have been lost on their way"
+    assert again[:10] == before[2:]
+    assert not talking.call.holds
 
 
 def test_a_take_over_said_again_changes_nothing(talking):

@@ -1,9 +1,8 @@
-"""From callbacks to the bus: in order, and no more waits than may."""
+"""From callbacks to the bus: in order, and what cannot be published holds up nobody."""
 
 import asyncio
 
 import pytest
-from nats.aio.client import Client
 
 from contracts.channels import CALLER_AUDIO, DTMF_RECEIVED
 from contracts.examples.practice import CALL
@@ -31,26 +30,14 @@ async def test_frames_and_events_arrive_in_order(context):
 
     await context.bus.on_frames("stt-1", lambda _, frame: frames.append(frame.sequence))
     await context.bus.on_every_call(hear, DTMF_RECEIVED)
-    dispatch = Dispatch(context.bus, 100, dropped=pytest.fail)
+    dispatch = Dispatch(context.bus)
     context.tasks.spawn(dispatch.run(), "dispatch")
     for number in range(10):
-        dispatch.frame(SUBJECT, frame(0, number=number))
+        context.bus.send_frame(SUBJECT, frame(0, number=number))
         dispatch.event(Saying(CALL, DtmfReceived(digit_pii=str(number)), None, None))
     await eventually(lambda: len(frames) == len(digits) == 10, "everything")
     assert frames == list(range(10))
     assert digits == list("0123456789")
-
-
-async def test_the_oldest_frames_go_first_when_too_many_wait(context):
-    frames, dropped = [], []
-    await context.bus.on_frames("stt-1", lambda _, frame: frames.append(frame.sequence))
-    dispatch = Dispatch(context.bus, 3, dropped.append)
-    for number in range(8):
-        dispatch.frame(SUBJECT, frame(0, number=number))
-    await dispatch.flush()
-    await eventually(lambda: len(frames) == 3, "the newest")
-    assert frames == [5, 6, 7]
-    assert dropped == ["bus_queue"] * 5
 
 
 async def test_an_event_that_cannot_be_published_does_not_hold_up_the_next(context, caplog):
@@ -60,7 +47,7 @@ async def test_an_event_that_cannot_be_published_does_not_hold_up_the_next(conte
         digits.append(event.body.digit_pii)
 
     await context.bus.on_every_call(hear, DTMF_RECEIVED)
-    dispatch = Dispatch(context.bus, 3, dropped=pytest.fail)
+    dispatch = Dispatch(context.bus)
     huge = LegEnded(reason="failed", detail="x" * 400_000, frames_in=0, frames_out=0, frames_dropped=0)
     dispatch.event(Saying(CALL, huge, None, None))
     dispatch.event(Saying(CALL, DtmfReceived(digit_pii="1"), None, None))
@@ -69,17 +56,7 @@ async def test_an_event_that_cannot_be_published_does_not_hold_up_the_next(conte
     assert "LegEnded was not published" in caplog.text
 
 
-async def test_frames_that_nats_does_not_take_are_counted(context, monkeypatch):
-    dropped = []
-    dispatch = Dispatch(context.bus, 3, dropped.append)
-    with monkeypatch.context() as patch:
-        patch.setattr(context.bus.client, "_status", Client.DRAINING_PUBS)
-        dispatch.frame(SUBJECT, frame(0))
-        await dispatch.flush()
-    assert dropped == ["bus_refused"]
-
-
-async def test_frames_wait_for_one_another_and_an_event_takes_them_along(context, monkeypatch):
+async def test_an_event_takes_with_it_the_frames_that_wait_for_others(context, monkeypatch):
     """A loop whose timers never ring: what goes out does so because of the event."""
     heard, frames = [], []
 
@@ -89,15 +66,14 @@ async def test_frames_wait_for_one_another_and_an_event_takes_them_along(context
     await context.bus.on_frames("stt-1", lambda _, frame: frames.append(frame.sequence))
     await context.bus.on_every_call(hear, DTMF_RECEIVED)
     await context.bus.flush()
-    dispatch = Dispatch(context.bus, 100, dropped=pytest.fail)
+    dispatch = Dispatch(context.bus)
     context.tasks.spawn(dispatch.run(), "dispatch")
     rings = []
     with monkeypatch.context() as patch:
-        patch.setattr(asyncio.get_running_loop(), "call_later", lambda _, ring: rings.append(ring))
+        patch.setattr(asyncio.get_running_loop(), "call_soon", rings.append)
         for number in range(3):
-            dispatch.frame(SUBJECT, frame(0, number=number))
+            context.bus.send_frame(SUBJECT, frame(0, number=number))
     assert len(rings) == 1
-    await context.bus.flush()
-    assert frames == []
+    assert context.bus.frames.limit - context.bus.frames.room == 3
     dispatch.event(Saying(CALL, DtmfReceived(digit_pii="1"), None, None))
     await eventually(lambda: heard and len(frames) == 3, "all of it")

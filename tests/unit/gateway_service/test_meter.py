@@ -10,7 +10,7 @@ def test_frames_are_counted_and_stale_ones_twice():
     metrics = telemetry.metrics("gateway")
     meter = Meter(metrics)
     meter.came_in()
-    meter.went_out()
+    meter.went_out(1)
     meter.dropped("stale_epoch")
     meter.dropped("codec")
     counts = [

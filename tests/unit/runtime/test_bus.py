@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from nats.aio.client import Client
 
 from contracts.channels import ANALYTICS_QUERY, CALLER_AUDIO, DTMF_RECEIVED, SESSION_ACTIVE, TURN_ENDED
 from contracts.errors import ErrorCode, TrunklineError
@@ -81,7 +82,7 @@ async def test_junk_on_the_bus_is_counted_and_the_next_message_is_heard(nats_url
         await bus.client.publish(audio, b"not a frame")
         await bus.client.publish(TURN_ENDED.subject(tenant=REF.tenant, call=REF.call), b"{broken")
         frame = Frame(Codec.MULAW, 8000, 1, 2, b"\xff" * 160)
-        await bus.publish_frame(audio, frame)
+        bus.send_frame(audio, frame)
         await bus.publish_event(REF, DtmfReceived(digit_pii="1"))
         await eventually(lambda: frames and events, "the good frame and the good event")
         assert frames == [frame]
@@ -223,17 +224,18 @@ async def test_while_nats_is_away_audio_is_dropped_and_counted_and_nobody_fails(
         nats_server.stop()
         await eventually(lambda: not bus.connected, "it notices")
         for sequence in range(50):
-            await bus.publish_frame(audio, Frame(Codec.MULAW, 8000, sequence, 2, b"\xff" * 160))
+            bus.send_frame(audio, Frame(Codec.MULAW, 8000, sequence, 2, b"\xff" * 160))
         await bus.publish_event(REF, PartialTranscript(turn=1, text_pii="gone"))
         sent = await bus.publish_event(REF, DtmfReceived(digit_pii="5"))
         for _ in range(2000):
             await bus.publish(audio, SqlQuery(sql="x" * 1500))  # more than the client keeps
         assert bus.unacknowledged == 1
+        await eventually(lambda: bus.frames.room == bus.frames.limit, "the frames are given up")
         nats_server.start()
         await eventually(lambda: len(came_back) == 2, "it catches up, the second time with success")
         assert await bus.settle(timeout_s=5)
         late = Frame(Codec.MULAW, 8000, 50, 2, b"\xff" * 160)
-        await bus.publish_frame(audio, late)
+        bus.send_frame(audio, late)
         await eventually(lambda: frames, "audio flows again")
         assert frames == [late], "late audio is worse than lost audio"
         assert context.metrics.counter(FRAMES_DROPPED).counts == {("bus_away",): 50}
@@ -241,11 +243,49 @@ async def test_while_nats_is_away_audio_is_dropped_and_counted_and_nobody_fails(
         assert await last_event(bus.jetstream, CALLS, subject) == sent
 
 
-async def test_what_comes_faster_than_it_is_handled_is_dropped_and_counted(nats_url: str) -> None:
+async def test_who_waits_for_nats_goes_on_when_others_are_back_too(nats_server: NatsServer) -> None:
+    lost: list[bool] = []
+    async with service_context(ProcessSettings(nats_url=nats_server.url), "probe") as context:
+        bus = context.bus
+        bus.on_lost(lambda: lost.append(True))
+        await bus.reachable()
+        nats_server.stop()
+        await eventually(lambda: lost, "it is told")
+        waiting, back = asyncio.create_task(bus.reachable()), asyncio.create_task(bus.reconnected())
+        nats_server.start()
+        await back
+        assert not waiting.done()
+        await waiting
+        assert bus.connected
+
+
+async def test_frames_of_a_call_that_come_together_travel_in_one_message(
+    nats_url: str,
+) -> None:
+    frames: list[tuple[CallRef, Frame]] = []
+    other = CallRef("bright-smile", "01890a5d-ac96-774b-bcce-b302099a8058")
     async with service_context(ProcessSettings(nats_url=nats_url), "probe") as context:
         bus = context.bus
-        await bus.on_frames("stt-1", lambda _, frame: None)
-        for tell in bus.client.when_dropped:
-            tell(CALLER_AUDIO.subject(process="stt-1", tenant=REF.tenant, call=REF.call))
-            tell(CALLER_AUDIO.subject(process="stt-10", tenant=REF.tenant, call=REF.call))
-        assert context.metrics.counter(FRAMES_DROPPED).counts == {("slow_consumer",): 1}
+        messages = await bus.client.subscribe("audio.>")
+        await bus.on_frames("stt-1", lambda ref, frame: frames.append((ref, frame)))
+        sent = [Frame(Codec.MULAW, 8000, sequence, 2, b"\xff" * 160) for sequence in range(5)]
+        for frame in sent:
+            for ref in (REF, other):
+                bus.send_frame(CALLER_AUDIO.subject(process="stt-1", tenant=ref.tenant, call=ref.call), frame)
+        await eventually(lambda: len(frames) == 10, "all of them")
+        assert [frame for ref, frame in frames if ref == REF] == sent
+        assert [frame for ref, frame in frames if ref == other] == sent
+        await bus.flush()
+        assert messages.pending_msgs == 2
+
+
+async def test_frames_that_a_closing_connection_does_not_take_are_counted(
+    nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with service_context(ProcessSettings(nats_url=nats_url), "probe") as context:
+        audio = CALLER_AUDIO.subject(process="stt-1", tenant=REF.tenant, call=REF.call)
+        with monkeypatch.context() as patch:
+            patch.setattr(context.bus.client, "_status", Client.DRAINING_PUBS)
+            context.bus.send_frame(audio, Frame(Codec.MULAW, 8000, 1, 2, b""))
+            context.bus.frames.flush()
+        assert context.metrics.counter(FRAMES_DROPPED).counts == {("bus_refused",): 1}

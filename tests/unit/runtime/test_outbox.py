@@ -113,6 +113,29 @@ async def test_an_absence_of_the_bus_is_no_try() -> None:
     assert (wire.sent, wire.retried) == (["a"], 0)
 
 
+async def test_what_is_said_while_the_bus_comes_back_overtakes_nothing() -> None:
+    wire = Wire()
+    await wire.outbox.put("a", "subject", b"")
+    wire.outbox.hold()
+    await wire.outbox.put("b", "subject", b"")
+    assert wire.sent == ["a"], "it may have been lost: what follows it waits"
+    await wire.outbox.resend()
+    await wire.outbox.put("c", "subject", b"")
+    assert wire.sent == ["a", "a", "b", "c"]
+
+
+async def test_what_could_not_be_sent_goes_before_what_is_said_later() -> None:
+    wire = Wire(cut=True)
+    for event_id in "ab":
+        await wire.outbox.put(event_id, "subject", b"")
+    wire.outbox.acknowledged("a", None)
+    wire.cut = False
+    await wire.outbox.put("c", "subject", b"")
+    assert wire.sent == []
+    await wire.sweep_after(0)
+    assert wire.sent == ["b", "c"]
+
+
 async def test_after_an_absence_everything_is_sent_in_order_however_often_the_bus_comes_and_goes() -> None:
     wire = Wire()
     await wire.outbox.put("a", "subject", b"")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,9 @@ from contracts.identities import CallRef, number_key, uuid7
 from contracts.messages import (
     ActiveCall,
     Assign,
+    CallDetached,
     CallEnded,
+    CallReassigned,
     CallRejected,
     CallStarted,
     EndReason,
@@ -30,17 +33,22 @@ from contracts.messages import (
 )
 from runtime.errors import BusUnavailable
 from session_service.admission import Admission
-from session_service.assigning import Assigner
-from session_service.lifecycle import Lifecycle
-from session_service.roster import Roster
-from session_service.watch import Watch
+from session_service.core import Core, Ports
+from session_service.ports import Word
+from session_service.settings import Settings
 from tests.support.clock import ManualClock
 
 TENANT = "bright-smile"
 NUMBER = "+15550100"
 GATEWAY = "gateway-1"
-LOST_AFTER_S = 4.0
-GHOST_AFTER_S = 12.0
+SETTINGS = {
+    "heartbeat_s": 1.0,
+    "session_lost_after_s": 4.0,
+    "session_suspect_s": 1.5,
+    "session_ghost_after_s": 12.0,
+    "session_reattach_s": 15.0,
+    "session_worker_wait_s": 30.0,
+}
 _RNG = random.Random(1)
 
 
@@ -56,13 +64,22 @@ def a_number(number: str = NUMBER, tenant: str = TENANT, **changes: Any) -> Numb
     return base.model_copy(update=changes)
 
 
-def a_request(called: str = NUMBER, call: str | None = None, gateway: str = GATEWAY) -> OpenCall:
+def a_request(
+    called: str = NUMBER,
+    call: str | None = None,
+    gateway: str = GATEWAY,
+    *,
+    carrier: str | None = None,
+    attach: bool = True,
+) -> OpenCall:
+    call = call or uuid7(1_767_225_600_000, _RNG)
     return OpenCall(
-        call=call or uuid7(1_767_225_600_000, _RNG),
+        call=call,
         called=called,
         caller="+15550142",
-        carrier_call_id="CA1",
+        carrier_call_id=f"CA{call}" if carrier is None else carrier,
         gateway=gateway,
+        attach=attach,
     )
 
 
@@ -129,15 +146,19 @@ class Hall:
 
 @dataclass
 class Annals:
-    """A Chronicle in memory. `words` is what the record knew before."""
+    """A Chronicle and a Herald in memory. `known` is what the record knew before, `order` what was said."""
 
     ends: list[tuple[CallRef, CallEnded]] = field(default_factory=list)
     refusals: list[tuple[CallRef, CallRejected]] = field(default_factory=list)
-    words: dict[str, CallEnded | LegEnded | CallStarted] = field(default_factory=dict)
+    known: dict[str, CallEnded | LegEnded | CallStarted | list[Word]] = field(default_factory=dict)
     away: bool = False
+    reassignments: list[tuple[str, CallReassigned]] = field(default_factory=list)
+    detachments: list[tuple[str, CallDetached]] = field(default_factory=list)
+    order: list[tuple[str, str]] = field(default_factory=list)
 
     async def ended(self, ref: CallRef, body: CallEnded) -> None:
         self.ends.append((ref, body))
+        self.order.append((ref.call, "ended"))
         await asyncio.sleep(0)
 
     async def rejected(self, ref: CallRef, body: CallRejected) -> None:
@@ -146,44 +167,90 @@ class Annals:
         self.refusals.append((ref, body))
         await asyncio.sleep(0)
 
-    async def last_word(self, ref: CallRef) -> CallEnded | LegEnded | CallStarted | None:
+    async def words(self, ref: CallRef) -> tuple[Word, ...]:
         await asyncio.sleep(0)
         if self.away:
             raise BusUnavailable("the stream is away")
-        return self.words.get(ref.call)
+        said = self.known.get(ref.call, [])
+        return tuple(said) if isinstance(said, list) else (Word(said),)
+
+    async def reassigned(self, ref: CallRef, body: CallReassigned) -> None:
+        self.reassignments.append((ref.call, body))
+        self.order.append((ref.call, f"reassigned {body.role}"))
+        await asyncio.sleep(0)
+
+    async def detached(self, ref: CallRef, body: CallDetached) -> None:
+        self.detachments.append((ref.call, body))
+        self.order.append((ref.call, "detached"))
+        await asyncio.sleep(0)
 
 
 class Stage:
     """A session's core with one number, and as many workers as a test puts on."""
 
-    def __init__(self, *numbers: NumberSnapshot, tries: int = 2, max_calls: int = 0) -> None:
+    def __init__(self, *numbers: NumberSnapshot, tries: int = 2, max_calls: int = 0, **settings: Any) -> None:
         self.clock = ManualClock()
         self.shelf = Shelf()
         self.hall = Hall()
         self.annals = Annals()
-        self.tries = tries
+        self.settings = Settings(**{**SETTINGS, "session_assign_tries": tries, **settings})
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.failures: list[BaseException] = []
         self.numbers = {number_key(each.number): each for each in numbers or (a_number(),)}
         self.max_calls = max_calls
         self.restart()
 
     def restart(self) -> None:
         """A new session process; the world around it stays as it is."""
+        for task in self.tasks:
+            task.cancel()
         self.admission = Admission(self.max_calls, dict(self.numbers))
-        self.roster = Roster(LOST_AFTER_S)
-        self.lifecycle = Lifecycle(
-            self.admission,
-            Assigner(self.roster, self.hall, self.clock, self.tries),
-            store=self.shelf,
-            floor=self.hall,
-            chronicle=self.annals,
-            clock=self.clock,
-        )
-        self.watch = Watch(self.lifecycle, self.roster, self.clock, GHOST_AFTER_S)
+        ports = Ports(store=self.shelf, floor=self.hall, chronicle=self.annals, herald=self.annals)
+        core = Core.of(self.settings, self.admission, ports, clock=self.clock, spawn=self.spawn)
+        self.roster, self.reassigner = core.roster, core.reassigner
+        self.lifecycle, self.watch = core.lifecycle, core.watch
 
-    def beat(self, role: Role, process: str, *, capacity: int = 100, draining: bool = False) -> None:
-        self.roster.heard(
-            Heartbeat(role=role, process=process, at_us=0, calls=0, capacity=capacity, draining=draining),
-            self.clock.monotonic_s(),
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """As a TaskOwner does; what fails is in `failures`."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self.tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failures.append(error)
+
+    async def settle(self) -> None:
+        """Let every task that was begun go on as far as it can without more time passing."""
+        for _ in range(200):
+            await asyncio.sleep(0)
+            if not self.tasks:
+                break
+        assert not self.failures, self.failures
+
+    def beat(
+        self,
+        role: Role,
+        process: str,
+        *,
+        capacity: int = 100,
+        draining: bool = False,
+        started_us: int = 0,
+        calls: int = 0,
+        room: int | None = None,
+    ) -> None:
+        self.watch.heard(
+            Heartbeat(
+                role=role,
+                process=process,
+                at_us=0,
+                started_us=started_us,
+                calls=calls,
+                capacity=capacity,
+                room=room,
+                draining=draining,
+            )
         )
 
     def staff(self, each: int = 1, capacity: int = 100) -> None:

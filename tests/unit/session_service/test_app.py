@@ -7,11 +7,18 @@ import signal
 
 import pytest
 
+from contracts.advisories import CLIENT_DISCONNECTED, SERVER_STOPPED, ClientDisconnected, ClientInfo
 from contracts.channels import HEARTBEAT, SESSION_OPEN
 from contracts.errors import ErrorCode, TrunklineError
 from contracts.identities import PLATFORM_TENANT, CallRef
-from contracts.messages import EndReason, OpenCallReply, Role
-from contracts.telemetry import CALLS_ENDED, CALLS_OPENED, MESSAGES_REJECTED
+from contracts.messages import Direction, EndReason, OpenCallReply, Role
+from contracts.telemetry import (
+    CALLS_DETACHED,
+    CALLS_ENDED,
+    CALLS_OPENED,
+    CALLS_REASSIGNED,
+    MESSAGES_REJECTED,
+)
 from tests.support.child import child
 from tests.support.waiting import eventually
 from tests.unit.session_service.stage import NUMBER, TENANT, a_number, a_request
@@ -71,6 +78,30 @@ async def test_refusals_are_answered_and_in_the_record(nats_url: str) -> None:
             await eventually(lambda ref=ref: there.said_of(ref, "CallRejected"), f"{called} is on record")  # type: ignore[misc]
             (body,) = there.said_of(ref, "CallRejected")
             assert (body.called, body.code, body.status) == (called, code, status)
+
+
+async def test_outbound_calls_leave_the_reserves_to_callers(nats_url: str) -> None:
+    limits = {"session_max_calls": 4, "session_inbound_reserve": 1, "session_ghost_after_s": 60.0}
+    async with town(nats_url) as there, session(nats_url, **limits):
+        await there.publish(a_number(tenant_max_concurrent_calls=3, tenant_inbound_reserve=2))
+        await there.publish(a_number("+15550105", "another"))
+
+        async def asked(direction: Direction, called: str = NUMBER) -> ErrorCode | None:
+            request = a_request(called).model_copy(update={"direction": direction})
+            reply = await there.open(request)
+            return reply.error.code if reply.error else None
+
+        async def known() -> bool:
+            return await asked(Direction.INBOUND, "+15550105") is None
+
+        await there.until(known, "the session knows the numbers")
+        assert await asked(Direction.OUTBOUND) is None
+        assert await asked(Direction.OUTBOUND) is ErrorCode.TENANT_FULL
+        assert await asked(Direction.INBOUND) is None
+        assert await asked(Direction.OUTBOUND, "+15550105") is ErrorCode.PLATFORM_FULL
+        assert await asked(Direction.INBOUND) is None
+        assert await asked(Direction.INBOUND) is ErrorCode.TENANT_FULL
+        assert await asked(Direction.INBOUND, "+15550105") is ErrorCode.PLATFORM_FULL
 
 
 async def test_a_hundred_at_once_for_a_limit_of_seven(nats_url: str) -> None:
@@ -172,11 +203,68 @@ async def test_a_ghost_whose_gateway_does_not_answer_is_ended_without_it(nats_ur
         assert there.said_of(ref, "CallEnded")[0].detail == "the gateway did not answer"
 
 
-async def test_the_calls_of_a_gateway_that_is_lost_are_ended(nats_url: str) -> None:
-    async with town(nats_url) as there, session(nats_url):
-        ref = await there.opened()
+async def test_the_calls_of_a_gateway_that_is_lost_wait_for_their_legs(nats_url: str) -> None:
+    async with town(nats_url) as there, session(nats_url, session_reattach_s=3) as context:
+        comes, stays_away = await there.opened(), await there.opened()
         there.gateway_lives = False
-        await there.ends(ref, EndReason.GATEWAY_LOST)
+        await eventually(lambda: there.said_of(comes, "CallDetached"), "the call waits for its leg")
+        there.gateway = "gateway-2"
+        there.gateway_lives = True
+        reply = await there.open(a_request(call=comes.call, gateway="gateway-2"))
+        assert (reply.error, reply.call, reply.resumed, reply.epoch) == (None, comes.call, True, 2)
+        record = await there.calls.get(comes.call)
+        assert record is not None
+        assert (record.gateway, record.detached_us, record.moving) == ("gateway-2", None, ())
+        (said,) = there.said_of(comes, "CallReassigned")
+        assert (said.role, said.process, said.epoch) == (Role.GATEWAY, "gateway-2", 2)
+        await there.ends(stays_away, EndReason.GATEWAY_LOST)
+        assert await there.active() == [comes.call]
+        assert context.metrics.counter(CALLS_DETACHED).total() == 2
+        assert context.metrics.counter(CALLS_REASSIGNED).counts == {("gateway", "lost"): 1}
+
+
+async def test_the_calls_of_a_worker_that_is_lost_go_on_with_another(nats_url: str) -> None:
+    async with town(nats_url, each=2) as there, session(nats_url) as context:
+        refs = [await there.opened() for _ in range(6)]
+        moved = [ref for ref in refs if "llm-1" in there.holders(ref)]
+        await there.crews["llm-1"].context.bus.client.close()
+        await eventually(
+            lambda: all(ref in there.keeper("llm-2").held for ref in refs), "the other has all of them"
+        )
+        for ref in moved:
+            (said,) = there.said_of(ref, "CallReassigned")
+            assert (said.process, said.before, said.epoch) == ("llm-2", "llm-1", 2)
+        assert sum(len(there.said_of(ref, "CallReassigned")) for ref in refs) == len(moved) == 3
+        assert context.metrics.counter(CALLS_REASSIGNED).counts == {("llm", "lost"): 3}
+        assert await there.active() == sorted(ref.call for ref in refs)
+
+
+async def test_a_worker_that_nats_says_is_gone_is_lost_long_before_it_would_be_missed(nats_url: str) -> None:
+    async with town(nats_url, each=2) as there, session(nats_url, session_lost_after_s=60):
+
+        async def say(client: str, reason: str = "Client Closed") -> None:
+            advisory = ClientDisconnected(client=ClientInfo(name=client), reason=reason)
+            subject = CLIENT_DISCONNECTED.replace("*", "APP")
+            await there.bus.client.publish(subject, advisory.model_dump_json().encode())
+
+        ref = await there.opened()
+        await there.crews["llm-1"].context.bus.client.close()
+        await say("stt-1")  # it lives, and is heard again
+        await say("tts-1", SERVER_STOPPED)
+        await say("")
+        await say("router+session+llm-1")
+        await eventually(lambda: there.said_of(ref, "CallReassigned"), "its call is another's")
+        await eventually(lambda: ref in there.keeper("llm-2").held, "who has it")
+        assert [body.role for body in there.said_of(ref, "CallReassigned")] == [Role.LLM]
+
+
+async def test_a_worker_that_drains_is_left_by_its_calls(nats_url: str) -> None:
+    async with town(nats_url, each=2) as there, session(nats_url):
+        refs = [await there.opened() for _ in range(6)]
+        assert there.keeper("stt-1").held
+        await asyncio.wait_for(there.crews["stt-1"].worker.drain(), 10)
+        assert all(ref in there.keeper("stt-2").held for ref in refs)
+        assert await there.active() == sorted(ref.call for ref in refs)
 
 
 async def test_a_call_that_its_gateway_never_answered_is_ended(nats_url: str) -> None:

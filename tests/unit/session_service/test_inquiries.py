@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from contracts.messages import CountCalls, EndCall, ListLiveCalls, Occupancy
-from session_service.errors import UnknownCall
+from session_service.errors import NotLeading, UnknownCall
 from session_service.inquiries import Inquiries
 from tests.unit.session_service.stage import NUMBER, TENANT, Stage, a_number, a_request
 
@@ -23,8 +25,28 @@ async def stage() -> Stage:
     return stage
 
 
-def inquiries(stage: Stage) -> Inquiries:
-    return Inquiries(stage.lifecycle, stage.admission)
+async def it_leads() -> None:
+    """The mandate of a session that leads."""
+
+
+async def it_was_deposed() -> None:
+    raise NotLeading("another session leads", mend="ask again", retryable=True)
+
+
+def inquiries(stage: Stage, leading: Callable[[], Awaitable[None]] = it_leads) -> Inquiries:
+    return Inquiries(stage.lifecycle, stage.admission, leading)
+
+
+async def test_who_leads_no_more_answers_nothing(stage: Stage) -> None:
+    asked = inquiries(stage, it_was_deposed)
+    for question in (
+        asked.calls(ListLiveCalls(tenant=TENANT)),
+        asked.counts(CountCalls(tenant=TENANT)),
+        asked.end(EndCall(tenant=TENANT, call=stage.lifecycle.active(TENANT)[0].call)),
+    ):
+        with pytest.raises(NotLeading):
+            await question
+    assert len(stage.lifecycle.active(TENANT)) == 3
 
 
 async def test_pages_hold_every_call_of_the_tenant_once(stage: Stage) -> None:

@@ -39,7 +39,7 @@ async def test_an_accepted_call_is_answered_kept_and_listed() -> None:
     assert active.started_us == stage.clock.now_us()
     assert stage.lifecycle.active(TENANT) == [active]
     assert stage.lifecycle.active("another") == []
-    assert (stage.lifecycle.gateways(), stage.lifecycle.gateway_of(request.call)) == ({GATEWAY}, GATEWAY)
+    assert stage.lifecycle.gateway_of(request.call) == GATEWAY
 
 
 async def test_a_call_keeps_the_assistant_it_began_with() -> None:
@@ -78,7 +78,7 @@ async def test_an_end_that_comes_at_once_from_every_side_is_said_once() -> None:
     stage.staff()
     ref = await stage.opened()
     stage.hall.hang_up_fault = TIMEOUT
-    stage.annals.words[ref.call] = LEFT
+    stage.annals.known[ref.call] = LEFT
     await asyncio.gather(
         stage.lifecycle.leg_ended(ref, EndReason.CALLER_HUNG_UP),
         stage.lifecycle.force_end(ref.call, EndReason.GHOST),
@@ -228,8 +228,7 @@ async def test_a_call_that_cannot_be_written_down_is_refused_and_let_go_of() -> 
     assert stage.nothing_is_held()
 
 
-@pytest.mark.parametrize("lost", ["leg", "gateway"])
-async def test_a_call_that_ends_while_it_is_opened_is_refused_and_cleared_up(lost: str) -> None:
+async def test_a_call_that_ends_while_it_is_opened_is_refused_and_cleared_up() -> None:
     stage = Stage()
     stage.staff()
     stage.hall.gates["tts-1"] = asyncio.Event()
@@ -238,10 +237,7 @@ async def test_a_call_that_ends_while_it_is_opened_is_refused_and_cleared_up(los
     await eventually(lambda: len(stage.hall.told) == 3, "its workers are asked")
     ref = CallRef(TENANT, request.call)
     for _ in range(2):
-        if lost == "leg":
-            await stage.lifecycle.leg_ended(ref, EndReason.CALLER_HUNG_UP)
-        else:
-            await stage.lifecycle.gateway_lost(GATEWAY)
+        await stage.lifecycle.leg_ended(ref, EndReason.CALLER_HUNG_UP)
     stage.hall.gates["tts-1"].set()
     reply = await opening
     assert reply.error is not None
@@ -261,7 +257,7 @@ async def test_a_call_that_could_not_be_struck_from_kv_is_over_all_the_same() ->
     assert (len(stage.admission), len(stage.annals.ends), stage.lifecycle.active()) == (0, 1, [])
     stage.shelf.away = False
     stage.restart()
-    stage.annals.words[ref.call] = ENDED
+    stage.annals.known[ref.call] = ENDED
     await stage.lifecycle.restore()
     assert len(stage.admission) == 1
     await stage.lifecycle.catch_up()
@@ -278,6 +274,7 @@ class TestAfterARestart:
         refs = [await stage.opened() for _ in range(3)]
         before = stage.lifecycle.active()
         stage.restart()
+        stage.annals.known = dict.fromkeys([ref.call for ref in refs], STARTED)
         await stage.lifecycle.restore()
         await stage.lifecycle.catch_up()
         stage.staff()
@@ -294,7 +291,7 @@ class TestAfterARestart:
         stage.staff()
         ref, other = await stage.opened(), await stage.opened()
         stage.restart()
-        stage.annals.words = {ref.call: LEFT, other.call: STARTED}
+        stage.annals.known = {ref.call: LEFT, other.call: STARTED}
         await stage.lifecycle.restore()
         await stage.lifecycle.catch_up()
         ((told, body),) = stage.annals.ends
@@ -308,7 +305,7 @@ class TestAfterARestart:
         stage.staff()
         ref = await stage.opened()
         stage.restart()
-        stage.annals.words[ref.call] = ENDED
+        stage.annals.known[ref.call] = ENDED
         await stage.lifecycle.restore()
         await stage.lifecycle.catch_up()
         await stage.lifecycle.leg_ended(ref, EndReason.CALLER_HUNG_UP)
@@ -320,7 +317,7 @@ class TestAfterARestart:
         stage.staff()
         ref = await stage.opened()
         stage.restart()
-        stage.annals.words[ref.call] = LEFT
+        stage.annals.known[ref.call] = LEFT
         await stage.lifecycle.restore()
         await asyncio.gather(
             stage.lifecycle.leg_ended(ref, EndReason.CALLER_HUNG_UP), stage.lifecycle.catch_up()
@@ -383,7 +380,8 @@ class TestForcedEnd:
         await eventually(lambda: len(stage.hall.told) == 3, "its workers are asked")
         await stage.lifecycle.force_end(request.call, EndReason.GHOST)
         assert stage.hall.hung_up == []
-        assert stage.lifecycle._calls[request.call].state is CallState.OPENING
+        (opened,) = stage.lifecycle._table.live()
+        assert opened.state is CallState.OPENING
         stage.hall.gates["tts-1"].set()
         assert (await opening).error is None
 

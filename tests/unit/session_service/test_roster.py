@@ -18,8 +18,12 @@ def hear(
     role: Role = Role.STT,
     capacity: int = 10,
     draining: bool = False,
+    room: int | None = None,
+    calls: int = 0,
 ) -> None:
-    beat = Heartbeat(role=role, process=process, at_us=0, calls=0, capacity=capacity, draining=draining)
+    beat = Heartbeat(
+        role=role, process=process, at_us=0, calls=calls, capacity=capacity, room=room, draining=draining
+    )
     roster.heard(beat, at_s)
 
 
@@ -94,11 +98,103 @@ def test_load_never_falls_below_nothing() -> None:
 def test_the_lost_are_told_once() -> None:
     roster = Roster(4.0)
     hear(roster, "stt-1", 0)
-    hear(roster, "stt-2", 1)
+    for second in (1, 2, 3):
+        hear(roster, "stt-2", second)
     assert roster.forget_the_lost(3.9) == []
     assert roster.forget_the_lost(4.0) == [(Role.STT, "stt-1")]
     assert roster.forget_the_lost(4.0) == []
     assert (roster.lives(Role.STT, "stt-1", 4.0), roster.lives(Role.STT, "stt-2", 4.0)) == (False, True)
+    assert roster.forget_the_lost(7.0) == [], "nobody is heard: it is we who are deaf"
+
+
+def test_who_is_cut_off_is_lost_sooner_unless_it_is_heard_again() -> None:
+    roster = Roster(4.0, suspect_s=1.0)
+    for process in ("stt-1", "stt-2", "stt-3"):
+        hear(roster, process, 0)
+    roster.suspect("stt-1", 0.5)
+    roster.suspect("stt-2", 0.5)
+    roster.suspect("stt-1", 1.4)
+    hear(roster, "stt-2", 0.8)
+    assert roster.forget_the_lost(1.4) == []
+    assert roster.lives(Role.STT, "stt-1", 1.4)
+    assert not roster.lives(Role.STT, "stt-1", 1.5), "counted from when it was first said"
+    assert roster.forget_the_lost(1.5) == [(Role.STT, "stt-1")]
+    assert roster.pick(Role.STT, 1.5) == "stt-2"
+
+
+def test_who_only_just_hears_again_believes_no_such_word_either() -> None:
+    roster = Roster(4.0, suspect_s=1.0)
+    hear(roster, "stt-1", 0)
+    roster.suspect("stt-1", 5.0)
+    hear(roster, "stt-2", 6.0)
+    assert roster.forget_the_lost(6.5) == []
+    assert roster.forget_the_lost(7.0) == [(Role.STT, "stt-1")]
+
+
+def test_who_is_expected_is_lost_when_it_is_not_heard_and_takes_no_call_before() -> None:
+    roster = Roster(4.0)
+    hear(roster, "stt-2", 0)
+    roster.expect(Role.STT, "stt-1", 0)
+    roster.expect(Role.STT, "stt-2", 0)
+    assert roster.pick(Role.STT, 0) == "stt-2"
+    assert roster.lives(Role.STT, "stt-1", 3.9)
+    assert not roster.heard_since(Role.STT, "stt-1", -1)
+    for second in (1, 2, 3, 4):
+        hear(roster, "stt-2", second)
+    assert roster.forget_the_lost(4.0) == [(Role.STT, "stt-1")]
+
+
+def test_another_life_under_the_same_name_is_noticed() -> None:
+    roster = Roster(4.0)
+    lives = [
+        roster.heard(Heartbeat(role=Role.STT, process="a", at_us=0, started_us=us, calls=0, capacity=1), 0)
+        for us in (7, 7, 9, 9)
+    ]
+    assert lives == [True, False, True, False]
+    assert (roster.life(Role.STT, "a"), roster.life(Role.LLM, "a")) == (9, 0)
+
+
+class TestRoom:
+    """A worker says how many more it can take and stay within its latency budget."""
+
+    def test_it_limits_below_capacity_and_what_was_assigned_since_counts(self) -> None:
+        roster = Roster(4.0)
+        hear(roster, "stt-1", 0, capacity=100, room=2)
+        for _ in range(2):
+            roster.took(roster.pick(Role.STT, 0))
+        with pytest.raises(PlatformFull):
+            roster.pick(Role.STT, 0)
+        hear(roster, "stt-1", 1, capacity=100, room=1, calls=2)
+        roster.took(roster.pick(Role.STT, 1))
+        with pytest.raises(PlatformFull):
+            roster.pick(Role.STT, 1)
+
+    def test_what_was_on_its_way_when_it_spoke_is_not_forgotten(self) -> None:
+        roster = Roster(4.0)
+        hear(roster, "stt-1", 0, capacity=100)
+        for _ in range(3):
+            roster.took("stt-1")
+        hear(roster, "stt-1", 1, capacity=100, room=3, calls=1)
+        roster.took(roster.pick(Role.STT, 1))
+        with pytest.raises(PlatformFull):
+            roster.pick(Role.STT, 1)
+
+    def test_who_has_room_is_picked_before_who_has_the_smaller_share(self) -> None:
+        roster = Roster(4.0)
+        hear(roster, "stt-1", 0, capacity=100, room=0)
+        hear(roster, "stt-2", 0, capacity=10, room=1)
+        roster.took("stt-2")
+        hear(roster, "stt-2", 0, capacity=10, room=1, calls=1)
+        assert roster.pick(Role.STT, 0) == "stt-2"
+        assert roster.pick(Role.STT, 0, urgent=True) == "stt-2"
+
+    def test_a_call_under_way_is_taken_without_room_but_not_beyond_capacity(self) -> None:
+        roster = Roster(4.0)
+        hear(roster, "stt-1", 0, capacity=1, room=0)
+        assert roster.pick(Role.STT, 0, urgent=True) == "stt-1"
+        roster.took("stt-1")
+        with pytest.raises(PlatformFull):
+            roster.pick(Role.STT, 0, urgent=True)
 
 
 def test_it_is_complete_with_a_live_worker_of_every_role() -> None:

@@ -33,3 +33,10 @@ def test_a_leader_may_miss_a_renewal_and_lead_on(monkeypatch: pytest.MonkeyPatch
 def test_the_defaults_hold() -> None:
     settings = load(Settings)
     assert (settings.session_ghost_after_s, settings.session_max_calls) == (12.0, 0)
+
+
+def test_a_process_that_was_cut_off_is_given_time_to_be_heard_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUNKLINE_SESSION_SUSPECT_S", "0.3")
+    with pytest.raises(SettingsError, match=r"must be longer than a heartbeat of 0\.3 s") as caught:
+        load(Settings)
+    assert caught.value.mend == "correct TRUNKLINE_SESSION_SUSPECT_S"

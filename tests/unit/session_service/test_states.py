@@ -11,12 +11,18 @@ from session_service.errors import IllegalTransition
 from session_service.states import CallInput, CallState, next_state
 
 LISTED = {
-    (CallState.OPENING, CallInput.WORKERS_TOOK_IT): CallState.ACTIVE,
+    (CallState.OPENING, CallInput.WORKERS_TOOK_IT): CallState.RESERVED,
     (CallState.OPENING, CallInput.NOBODY_TOOK_IT): CallState.ENDED,
     (CallState.OPENING, CallInput.LEG_ENDED): CallState.ENDED,
-    (CallState.OPENING, CallInput.GATEWAY_LOST): CallState.ENDED,
+    (CallState.RESERVED, CallInput.LEG_CAME): CallState.ACTIVE,
+    (CallState.RESERVED, CallInput.LEG_ENDED): CallState.ENDED,
+    (CallState.RESERVED, CallInput.GIVEN_UP): CallState.ENDED,
     (CallState.ACTIVE, CallInput.LEG_ENDED): CallState.ENDED,
-    (CallState.ACTIVE, CallInput.GATEWAY_LOST): CallState.ENDED,
+    (CallState.ACTIVE, CallInput.GATEWAY_LOST): CallState.DETACHED,
+    (CallState.ACTIVE, CallInput.GIVEN_UP): CallState.ENDED,
+    (CallState.DETACHED, CallInput.LEG_CAME): CallState.ACTIVE,
+    (CallState.DETACHED, CallInput.LEG_ENDED): CallState.ENDED,
+    (CallState.DETACHED, CallInput.GIVEN_UP): CallState.ENDED,
 }
 
 

@@ -8,7 +8,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from contracts.channels import CALL_ENDED, CALL_REJECTED, HANG_UP, HEARTBEAT, SESSION_ACTIVE, SESSION_OPEN
+from contracts.channels import (
+    CALL_DETACHED,
+    CALL_ENDED,
+    CALL_REASSIGNED,
+    CALL_REJECTED,
+    HANG_UP,
+    HEARTBEAT,
+    SESSION_ACTIVE,
+    SESSION_OPEN,
+)
 from contracts.errors import TrunklineError
 from contracts.identities import CallRef, number_key
 from contracts.messages import (
@@ -44,6 +53,8 @@ FAST = {
     "session_lost_after_s": 0.8,
     "session_ghost_after_s": 1.0,
     "session_assign_timeout_s": 0.4,
+    "session_suspect_s": 0.4,
+    "session_reattach_s": 1.0,
 }
 WORKER_ROLES = (Role.STT, Role.LLM, Role.TTS)
 
@@ -60,6 +71,7 @@ class Town:
     said: list[Event[Any]] = field(default_factory=list)
     hung_up: list[HangUp] = field(default_factory=list)
     quiet_ms: dict[str, int] = field(default_factory=dict)
+    gateway: str = GATEWAY
     gateway_lives: bool = True
 
     def keeper(self, process: str) -> Keeper:
@@ -135,13 +147,13 @@ class Town:
             if self.gateway_lives:
                 beat = Heartbeat(
                     role=Role.GATEWAY,
-                    process=GATEWAY,
+                    process=self.gateway,
                     at_us=0,
                     calls=0,
                     capacity=100,
                     quiet_ms=dict(self.quiet_ms),
                 )
-                await self.bus.publish(HEARTBEAT.subject(role="gateway", process=GATEWAY), beat)
+                await self.bus.publish(HEARTBEAT.subject(role="gateway", process=self.gateway), beat)
             await asyncio.sleep(HEARTBEAT_S)
 
 
@@ -171,7 +183,7 @@ async def town(nats_url: str, *, each: int = 1) -> AsyncIterator[Town]:
         async def hear(event: Event[Any]) -> None:
             there.said.append(event)
 
-        await context.bus.on_every_call(hear, CALL_ENDED, CALL_REJECTED)
+        await context.bus.on_every_call(hear, CALL_ENDED, CALL_REJECTED, CALL_REASSIGNED, CALL_DETACHED)
         await there.publish(a_number())
         context.tasks.spawn(there.beat(), "gateway")
         await context.bus.flush()

@@ -74,7 +74,7 @@ class Line:
             self.sequence += 1
 
     async def send(self, frame: Frame) -> None:
-        await self.service.watcher.bus.publish_frame(self.subject, frame)
+        self.service.watcher.bus.send_frame(self.subject, frame)
 
     async def said(self, kind: type[Any], count: int = 1) -> list[Event[Any]]:
         def found() -> list[Event[Any]]:
@@ -193,7 +193,7 @@ async def test_junk_on_the_audio_subject_disturbs_nobody(service: Service) -> No
     stranger = CALLER_AUDIO.subject(
         process=service.context.process, tenant="acme", call=service.new_ref().call
     )
-    await service.watcher.bus.publish_frame(stranger, Frame(Codec.MULAW, 8_000, 0, 0, bytes(160), epoch=1))
+    service.watcher.bus.send_frame(stranger, Frame(Codec.MULAW, 8_000, 0, 0, bytes(160), epoch=1))
     await line.say(silence(900))
     await line.said(TurnEnded)
     assert service.count(MESSAGES_REJECTED, "audio", ErrorCode.BAD_FRAME) == 4

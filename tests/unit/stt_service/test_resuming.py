@@ -64,6 +64,12 @@ def test_a_turn_that_was_announced_and_not_decided_is_open() -> None:
     assert resumption(history) == Resumption(1, START_US + 700 * MS, announced)
 
 
+def test_the_silence_before_a_turn_that_was_announced_need_not_be_heard_again() -> None:
+    announced = recorded(started(2, 9_000))
+    history = [recorded(started(1)), recorded(ended(1, 700)), announced]
+    assert resumption(history) == Resumption(1, START_US + 7_500 * MS, announced)
+
+
 def resumed(open_at_ms: int | None = None, decided: int = 3) -> Caller:
     announced = None if open_at_ms is None else recorded(started(decided + 1, open_at_ms))
     return Caller(answer=saying("Good day."), resumption=Resumption(decided, START_US, announced))

@@ -64,3 +64,13 @@ def test_the_server_is_told_all_of_it() -> None:
 def test_a_service_that_there_is_not_is_no_user() -> None:
     with pytest.raises(ContractError, match="'ftp'"):
         BusUsers().of("ftp")
+
+
+def test_a_replay_in_a_gateways_place_may_what_a_gateway_may_but_reads_its_own_answers() -> None:
+    replayer, gateway = BusUsers().replayer.permissions, permissions_of("gateway")
+    assert (replayer.publish, replayer.unheard, replayer.answers) == (
+        gateway.publish,
+        gateway.unheard,
+        gateway.answers,
+    )
+    assert set(replayer.subscribe) ^ set(gateway.subscribe) == {"_INBOX.replay.>", "_INBOX.gateway.>"}

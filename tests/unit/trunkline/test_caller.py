@@ -297,6 +297,9 @@ async def test_a_leg_that_is_lost_comes_again_and_the_call_goes_on(clock: Manual
     assert first["start"] == last["start"]
     assert caller.returns == 1
     assert caller.ending is None
+    (away,) = caller.aways
+    assert away.until is not None
+    assert 0.1 < (away.until - away.since) / 8_000 < 1
     wire.say_media(TONE)
     await clock.advance(1)
     assert caller.frames_sent > len(wire.of("media")) > missed

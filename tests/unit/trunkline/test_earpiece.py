@@ -56,6 +56,15 @@ def test_clear_forgets_what_was_not_played_and_its_marks_count_as_passed() -> No
     assert (spurt.cleared, spurt.heard_until) == (200, 200)
 
 
+def test_what_was_audible_is_counted_without_pauses_and_without_what_was_taken_back() -> None:
+    ear = Earpiece()
+    for now, payload in ((0, LOUD), (160, HISS), (320, LOUD), (480, LOUD)):
+        ear.play(payload, now)
+    assert ear.spurts[0].audible == 480
+    ear.clear(560)
+    assert ear.spurts[0].audible == 400
+
+
 def test_clear_when_all_was_played_keeps_all() -> None:
     ear = Earpiece()
     ear.play(LOUD, 0)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trunkline.errors import ProgramMissing, StartFailed
-from trunkline.nats_server import NatsServer, find_nats_server
+from trunkline.nats_server import NatsCluster, NatsServer, find_nats_server
 
 
 def test_it_runs_for_the_time_of_a_block(tmp_path: Path) -> None:
@@ -23,6 +23,18 @@ def test_a_port_in_use_is_an_error_with_its_own_words(tmp_path: Path) -> None:
         with pytest.raises(StartFailed, match=r"did not start on port \d+: (.|\n)*address already in use"):
             server.start()
     assert server.pid is None
+
+
+def test_less_than_half_of_a_cluster_serves_nobody(tmp_path: Path) -> None:
+    cluster = NatsCluster(tmp_path)
+    with cluster.servers[0], pytest.raises(StartFailed, match=r"is not whole within 0.3 s \(see the logs"):
+        cluster.await_health(timeout_s=0.3)
+
+
+def test_a_cluster_that_serves_has_one_leader(tmp_path: Path) -> None:
+    with NatsCluster(tmp_path) as cluster:
+        assert cluster.running == {f"n{at}": server for at, server in enumerate(cluster.servers)}
+        assert cluster.leader in cluster.servers
 
 
 def test_where_it_is_not_installed_the_package_is_named(

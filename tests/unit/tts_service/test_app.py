@@ -14,7 +14,8 @@ import pytest
 
 from contracts.channels import ASSIGN, HEARTBEAT, RELEASE, TAKE_OVER
 from contracts.errors import ErrorCode
-from contracts.frames import Frame, FrameFlag
+from contracts.examples.practice import CALL
+from contracts.frames import Codec, Frame, FrameFlag
 from contracts.identities import CallRef, uuid7
 from contracts.messages import (
     Assign,
@@ -44,14 +45,18 @@ from contracts.messages import (
 )
 from contracts.telemetry import FRAMES_OUT, PHRASE_CACHE
 from runtime.bus import Bus
+from runtime.errors import WorkerDraining
 from runtime.process import Context
 from runtime.settings import ProcessSettings
 from tests.support.context import service_context
+from tests.support.holding import an_assignment
 from tests.support.waiting import eventually
 from tests.unit.tts_service.scripted import ScriptedEngine, factory
+from trunkline.nats_server import NatsServer
 from tts_service.app import TtsApp, build
 from tts_service.engines import ENGINES, Factory
 from tts_service.errors import EngineMissing
+from tts_service.handlers import BusOutlet
 from tts_service.settings import Settings
 
 _RNG = Random(5)
@@ -228,6 +233,20 @@ async def test_sentences_become_frames_on_the_gateways_subject(nats_url: str, tm
         assert now.service.metrics.counter(FRAMES_OUT).total() == 31
 
 
+async def test_sound_waits_while_nats_is_away(nats_server: NatsServer, tmp_path: Path) -> None:
+    async with world(nats_server.url, tmp_path) as now:
+        bus = now.service.bus
+        outlet = BusOutlet(bus, now.service.metrics, an_assignment())
+        nats_server.stop()
+        await eventually(lambda: not bus.connected, "it notices")
+        frame = Frame(Codec.MULAW, 8000, 0, 0, b"\xff" * 160, reply=1, sentence=0)
+        sending = asyncio.create_task(outlet.frame(frame))
+        nats_server.start()
+        await sending
+        await eventually(lambda: now.frames, "the gateway has it")
+        assert now.frames == [(GATEWAY, CALL, frame._replace(epoch=1))]
+
+
 async def test_speech_of_the_caller_silences_the_reply(nats_url: str, tmp_path: Path) -> None:
     async with world(nats_url, tmp_path, tts_synthetic_audio_ms=1500, tts_ahead_s=0.5) as now:
         ref = await now.call()
@@ -242,7 +261,7 @@ async def test_speech_of_the_caller_silences_the_reply(nats_url: str, tmp_path: 
         await now.say(ref, 2, "And now?", turn=1)
         await now.until_reply_ends(ref, 2)
         assert len(now.sound(ref, 1)) == sent
-        assert len(now.said(ref, SentenceSynthesized)) == 4
+        await now.until_said(ref, SentenceSynthesized, 4)
 
 
 async def test_without_barge_in_it_talks_on(nats_url: str, tmp_path: Path) -> None:
@@ -252,7 +271,8 @@ async def test_without_barge_in_it_talks_on(nats_url: str, tmp_path: Path) -> No
         await eventually(lambda: len(now.sound(ref, 1)) >= 25, "half a second of the reply")
         await now.publish(ref, SpeechStarted(turn=1, started_us=1, detected_us=2))
         await now.until_reply_ends(ref, 1)
-        assert [report.outcome for report in now.said(ref, SentenceSynthesized)] == [Outcome.DONE]
+        (report,) = await now.until_said(ref, SentenceSynthesized, 1)
+        assert report.outcome is Outcome.DONE
 
 
 async def test_a_reply_that_the_gateway_cut_is_over(nats_url: str, tmp_path: Path) -> None:
@@ -279,7 +299,8 @@ async def test_an_engine_that_fails_falls_through_to_the_next(nats_url: str, tmp
         failures = now.said(ref, EngineFailed)
         chain = [(failed.engine, failed.next_engine) for failed in failures]
         assert set(chain) <= {("broken", "absent"), ("absent", "synthetic")}
-        assert [report.engine for report in now.said(ref, SentenceSynthesized)] == ["synthetic"]
+        (report,) = await now.until_said(ref, SentenceSynthesized, 1)
+        assert report.engine == "synthetic"
 
 
 async def test_when_all_engines_fail_the_reply_ends_and_other_calls_go_on(
@@ -402,7 +423,7 @@ async def test_a_preloaded_engine_that_is_missing_stops_the_start(nats_url: str,
 async def test_a_replacement_says_what_the_gateway_has_not(
     nats_url: str, tmp_path: Path, silent: bool
 ) -> None:
-    settings: Any = {"tts_synthetic_audio_ms": 300, "tts_takeover_timeout_s": 0.05}
+    settings: Any = {"tts_synthetic_audio_ms": 300, "tts_takeover_patience_s": 0.1}
     async with world(nats_url, tmp_path, **settings) as now:
         ref = CallRef("acme", uuid7(1_767_225_600_000, _RNG))
         asked: list[TakeOver] = []
@@ -436,7 +457,21 @@ async def test_a_call_without_a_gateway_waits_and_goes_on_at_the_next_one(
         await now.until_reply_ends(ref, 1)
         await now.publish(ref, CallDetached(gateway=GATEWAY, wait_s=15))
         await now.say(ref, 2, "Two.")
+        opened = asyncio.Event()
+        asked: list[TakeOver] = []
+
+        async def answer(question: TakeOver) -> TakenOver:
+            asked.append(question)
+            if not opened.is_set():
+                raise WorkerDraining("not open yet", mend="ask again")
+            return TakenOver()
+
+        subject = TAKE_OVER.subject(tenant=ref.tenant, call=ref.call)
+        await now.bus.respond(subject, TakeOver, TakenOver, answer)
         await now.replaced(ref, Role.GATEWAY, OTHER_GATEWAY, 2)
+        await eventually(lambda: len(asked) > 2, "asked again and again")
+        assert {gateway for gateway, _, _ in now.frames} == {GATEWAY}, "it would drop them"
+        opened.set()
         await now.until_reply_ends(ref, 2)
         by_gateway = [(gateway, frame.reply, frame.epoch) for gateway, _, frame in now.frames]
         assert by_gateway == [

@@ -26,7 +26,7 @@ def test_a_run_leaves_a_report_and_a_page_and_can_be_compared(cli: Cli, tmp_path
     assert (status, "answered" in out) == (0, True)
     status, out, _ = cli("report", "out/load.json", "out/load.json", "--html", "both.html")
     assert (status, "+0.0 %" in out) == (0, True)
-    assert "Two load runs" in (tmp_path / "both.html").read_text()
+    assert "Two runs" in (tmp_path / "both.html").read_text()
     assert cli("report", "out/load.json", "--require", "p50<=0")[0] == 1
 
 

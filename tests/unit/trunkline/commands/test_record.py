@@ -70,7 +70,7 @@ async def say_something(bus: Bus) -> None:
     await bus.publish_event(REF, STARTED)
     subject = CALLER_AUDIO.subject(process="stt-1", **REF._asdict())
     for sequence in (1, 2, 3):
-        await bus.publish_frame(subject, Frame(Codec.MULAW, 8_000, sequence, sequence, b"\x11" * 160))
+        bus.send_frame(subject, Frame(Codec.MULAW, 8_000, sequence, sequence, b"\x11" * 160))
     assert await bus.settle(5)
 
 

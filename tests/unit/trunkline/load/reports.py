@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from trunkline.load.report import CallRecord, LoadReport, Sample, Turn
+from trunkline.load.report import CallRecord, LoadReport, Turn
+from trunkline.reports.samples import Sample
 
 
 def call(*waits_ms: float | None, ending: str = "hung_up", expected: int | None = None) -> CallRecord:

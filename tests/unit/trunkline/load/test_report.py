@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.trunkline.load.reports import call, report, samples
+from tests.unit.trunkline.load.reports import call, report
 from trunkline.errors import BadOption
-from trunkline.load.report import costs, read_report, spread
+from trunkline.load.report import read_report
 
 
 def test_figures_are_over_every_turn_of_every_call() -> None:
@@ -24,28 +24,9 @@ def test_a_run_without_a_single_answer_has_no_latency_but_a_share() -> None:
     assert found["answered"] == 0
 
 
-def test_cost_is_cpu_by_call_minutes_and_memory_beyond_the_first_sample() -> None:
-    whole = costs(samples(), 0, 180)["stt"]
-    assert whole.cpu_s_per_call_minute == pytest.approx(5 / 25)
-    assert whole.memory_mb_per_call == pytest.approx(1.5)
-    steady = costs(samples(), 60, 180)["stt"]
-    assert steady.cpu_s_per_call_minute == pytest.approx(4 / 20)
-    assert steady.memory_mb_before == 100
-
-
-def test_cost_of_no_time_is_none() -> None:
-    assert costs(samples(), 500, 600) == {}
-    assert costs(samples(), 60, 60)["stt"].cpu_s_per_call_minute is None
-
-
 def test_what_broke_calls_is_counted_by_kind() -> None:
     found = report(call(), call(ending="lost"), call(ending="refused_4486"), call(ending="lost")).broken
     assert found == {"lost": 2, "refused_4486": 1}
-
-
-def test_percentiles_of_nothing_are_none() -> None:
-    assert spread([]).p95 is None
-    assert spread([5.0]).p99 == 5.0
 
 
 def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:

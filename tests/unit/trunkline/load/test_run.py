@@ -14,10 +14,11 @@ from tests.unit.trunkline.fake_agent import FakeAgent, finish
 from trunkline.caller import Wire
 from trunkline.errors import CallFailed
 from trunkline.load.plan import Arrival, LoadPlan, Number
-from trunkline.load.report import LoadReport, Sample
+from trunkline.load.report import LoadReport
 from trunkline.load.run import LoadRun
 from trunkline.load.script import parse_pattern
 from trunkline.media_socket import Receiver
+from trunkline.reports.samples import Sample
 
 PLAN = LoadPlan(
     url="ws://127.0.0.1/media/twilio",

@@ -45,7 +45,21 @@ async def test_a_turn_is_measured_from_the_last_loud_frame_to_the_first_of_the_a
     assert [turn.waited_ms for turn in record.turns] == pytest.approx([300, 300], abs=0.5)
     assert [turn.heard_ms for turn in record.turns] == pytest.approx([2_000, 1_000], abs=21)
     assert record.turns[1].said_s - record.turns[0].said_s == pytest.approx(6.0, abs=0.021)
+    assert [turn.audible_ms for turn in record.turns] == [2_000.0, 1_000.0]
     assert record.frames_heard == 160
+
+
+async def test_when_a_caller_had_no_socket_is_written_down(clock: ManualClock) -> None:
+    agent = FakeAgent(clock, [10, 100, 50], hangs_up=False)
+    talking = asyncio.ensure_future(talker(clock, agent.connect).talk())
+    for _ in range(16):
+        await clock.advance(0.5)
+    agent.say_closed(1012, "drained")
+    record = await finish(clock, talking)
+    assert record.ending == "hung_up"
+    ((since_s, until_s),) = record.away
+    assert since_s == pytest.approx(8, abs=0.6)
+    assert until_s - since_s == pytest.approx(0.1, abs=0.02)
 
 
 async def test_a_turn_without_an_answer_is_kept_as_such(clock: ManualClock) -> None:

@@ -4,9 +4,8 @@ import io
 
 from rich.console import Console
 
-from tests.unit.trunkline.load.reports import call, report, samples
-from trunkline.load.thresholds import parse_threshold
-from trunkline.load.view import LoadView, judge, show_report
+from tests.unit.trunkline.load.reports import samples
+from trunkline.load.view import LoadView
 
 
 def console() -> Console:
@@ -35,18 +34,3 @@ def test_on_a_terminal_progress_is_one_line_that_goes_away() -> None:
     with LoadView(shown) as view:
         view.add(samples()[0])
     assert "0 calls" in text_of(shown)
-
-
-def test_the_report_says_what_broke_and_what_it_cost() -> None:
-    shown = console()
-    show_report(shown, report(call(300), call(ending="refused_4486")))
-    assert "1 calls refused_4486" in text_of(shown)
-    assert "stt" in text_of(shown)
-
-
-def test_a_run_is_good_when_every_threshold_holds() -> None:
-    shown = console()
-    run = report(call(300))
-    assert judge(shown, [parse_threshold("p95<=300")], run)
-    assert not judge(shown, [parse_threshold("p95<=300"), parse_threshold("broken<0")], run)
-    assert "FAIL broken<0: found 0" in text_of(shown)

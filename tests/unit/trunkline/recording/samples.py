@@ -10,6 +10,7 @@ import orjson
 from contracts.channels import CALL_ENDED, CALL_STARTED, CALLER_AUDIO
 from contracts.frames import Codec, Frame, encode_frame
 from contracts.identities import CallRef, uuid7
+from contracts.messages import CallStarted, Event
 from trunkline.recording.file_format import Recorded
 from trunkline.recording.index import Preamble
 from trunkline.recording.writer import RecordingWriter
@@ -26,6 +27,21 @@ def started(ref: CallRef, at_us: int = 0, *, withheld: bool = False) -> Recorded
     body = {"called": "+15550199", "caller": "+15550123", "carrier_call_id": f"CA-{ref.call}"}
     subject = CALL_STARTED.subject(**ref._asdict())
     return Recorded(at_us, subject, orjson.dumps({"body": body, **mark}))
+
+
+def answered(ref: CallRef, at_us: int = 0) -> Recorded:
+    """The first event of a call, whole, as `started` is not."""
+    body = CallStarted(
+        called="+15550199",
+        caller="+15550123",
+        carrier_call_id=f"CA-{ref.call}",
+        protocol="twilio",
+        gateway="gateway-1",
+        assistant="a",
+        language="en-US",
+    )
+    event = Event[CallStarted](id=ref.call, v=1, at_us=at_us, tenant=ref.tenant, call=ref.call, body=body)
+    return Recorded(at_us, CALL_STARTED.subject(**ref._asdict()), event.model_dump_json().encode())
 
 
 def ended(ref: CallRef, at_us: int) -> Recorded:

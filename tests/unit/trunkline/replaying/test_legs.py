@@ -69,6 +69,14 @@ async def test_the_agent_hangs_up_as_it_did_then(clock: ManualClock) -> None:
     assert (await leg).fate is Fate.DONE
 
 
+async def test_a_connection_that_is_lost_is_no_hanging_up(clock: ManualClock) -> None:
+    leg, wire = begin(recorded_call(frames=10, end=EndReason.AGENT_HUNG_UP), clock)
+    await clock.advance(2)
+    wire.say_closed(1006, "")
+    await clock.advance(0.1)
+    assert (await leg).fate is Fate.FAILED
+
+
 @pytest.mark.parametrize(("code", "fate"), [(4404, Fate.REFUSED), (1006, Fate.FAILED)])
 async def test_a_call_that_is_refused_or_lost_is_said_to_be(
     clock: ManualClock, code: int, fate: Fate

@@ -9,9 +9,9 @@ from tests.support.context import service_context
 from tests.unit.trunkline.replaying.samples import recorded_call
 from trunkline.ports import free_ports
 from trunkline.replaying.legs import Fate
-from trunkline.replaying.observing import Observer
 from trunkline.replaying.plan import plan_calls
 from trunkline.replaying.replay import Replay, Target
+from trunkline.reports.observing import Observer
 
 
 async def test_a_gateway_that_is_not_there_fails_every_call_at_once(nats_url: str) -> None:

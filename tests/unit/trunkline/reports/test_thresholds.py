@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from trunkline.errors import BadOption
-from trunkline.load.thresholds import parse_threshold
+from trunkline.reports.thresholds import parse_threshold
 
 
 @pytest.mark.parametrize(

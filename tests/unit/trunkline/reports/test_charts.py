@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from trunkline.load.charts import Line, histogram, plot
+from trunkline.reports.charts import Line, histogram, plot
 
 
 def test_a_plot_is_well_formed_and_holds_its_lines() -> None:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from trunkline.load.processes import usage, usages
+from trunkline.reports.processes import usage, usages
 
 WORK = """
 import time

@@ -9,6 +9,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from trunkline.errors import BadOption
+from trunkline.reports.report import STAGES
+
+_OF_STAGES: Final = {
+    f"{stage}_p{share}": f"ms of {stage} on the gateway's clock, {share} of 100 turns"
+    for stage in STAGES
+    for share in (50, 95)
+}
 
 FIGURES: Final[Mapping[str, str]] = {
     "p50": "ms waited for an answer, half of all turns",
@@ -20,8 +27,14 @@ FIGURES: Final[Mapping[str, str]] = {
     "most_calls": "calls up at the same time",
     "cpu": "CPU-seconds per call-minute, all processes of the platform",
     "memory": "MB per call, all processes of the platform",
+    "matched": "share of turns whose words are those of the recording, 0 to 1",
+    "dropped": "audio frames that gateways dropped of these calls",
+    **_OF_STAGES,
 }
 """What can be judged, and what it is."""
+
+SUMMED_UP: Final = FIGURES.keys() - _OF_STAGES.keys()
+"""Those of the whole; the others are of a stage, and stand with it."""
 
 _COMPARE: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "<=": operator.le,

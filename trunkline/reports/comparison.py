@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trunkline.load.report import LoadReport
-from trunkline.load.thresholds import FIGURES
+from trunkline.reports.report import RunReport
+from trunkline.reports.thresholds import FIGURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +24,17 @@ class Change:
         return (self.after / self.before - 1) * 100
 
 
-def compare(before: LoadReport, after: LoadReport) -> list[Change]:
-    """Every figure of both."""
+def compare(before: RunReport, after: RunReport) -> list[Change]:
+    """Every figure that concerns either."""
     old, new = before.figures(), after.figures()
-    return [Change(name, old[name], new[name]) for name in FIGURES]
+    return [Change(name, old.get(name), new.get(name)) for name in FIGURES if name in old or name in new]
 
 
-def differing_plan(before: LoadReport, after: LoadReport) -> list[str]:
+def differing_plan(before: RunReport, after: RunReport) -> list[str]:
     """In what the two runs were not the same; the address does not count."""
-    keys = sorted((before.plan.keys() | after.plan.keys()) - {"url"})
-    return [
+    kinds = [f"kind: {before.kind} → {after.kind}"] if before.kind != after.kind else []
+    keys = sorted((before.plan.keys() | after.plan.keys()) - {"url", "against"})
+    return kinds + [
         f"{key}: {before.plan.get(key)} → {after.plan.get(key)}"
         for key in keys
         if before.plan.get(key) != after.plan.get(key)

@@ -15,17 +15,18 @@ _RIGHT: Final = 12
 _TOP: Final = 12
 _BOTTOM: Final = 40
 _TICKS: Final = 5
-_COLOURS: Final = (
-    "#2563eb",
-    "#dc2626",
-    "#059669",
-    "#d97706",
-    "#7c3aed",
-    "#0891b2",
-    "#be185d",
-    "#4d7c0f",
-    "#475569",
+COLOURS: Final = (
+    ("#2563eb", "#60a5fa"),
+    ("#dc2626", "#f87171"),
+    ("#059669", "#34d399"),
+    ("#b45309", "#fbbf24"),
+    ("#7c3aed", "#a78bfa"),
+    ("#0e7490", "#22d3ee"),
+    ("#be185d", "#f472b6"),
+    ("#4d7c0f", "#a3e635"),
+    ("#475569", "#cbd5e1"),
 )
+"""Of lines, in turn: on a light page and on a dark one, which the page defines as `--line-0` and so on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def plot(title: str, x_label: str, y_label: str, lines: Sequence[Line]) -> str:
     x_top = _axis_end(max(x for line in drawn for x, _ in line.points))
     y_top = _axis_end(max(y for line in drawn for _, y in line.points))
     paths = [
-        f'<polyline fill="none" stroke="{_colour(index)}" stroke-width="1.6" points="'
+        f'<polyline fill="none" style="stroke:{_colour(index)}" stroke-width="1.6" points="'
         + " ".join(f"{_x(x, x_top):.1f},{_y(y, y_top):.1f}" for x, y in line.points)
         + f'"><title>{escape(line.name)}</title></polyline>'
         for index, line in enumerate(drawn)
@@ -84,7 +85,7 @@ def _legend(lines: Sequence[Line]) -> str:
 
 
 def _colour(index: int) -> str:
-    return _COLOURS[index % len(_COLOURS)]
+    return f"var(--line-{index % len(COLOURS)})"
 
 
 def _x(value: float, top: float) -> float:

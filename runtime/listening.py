@@ -1,0 +1,69 @@
+"""Hearing subjects one message after the other, without a task for each message or an idle one for each call.
+
+Messages come straight from the parser (`runtime.wire_speed`), which lets those pass by that nobody wants, and
+wait here for the one before them to be handled. Only while some wait is there a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+from nats.aio.subscription import Subscription
+
+from runtime.connection import Connection
+from runtime.tasks import TaskOwner
+
+Receive = Callable[[str, bytes], Awaitable[None]]
+"""Handles subject and payload of a message; must not raise."""
+
+_MOST_WAITING: Final = 65_536
+
+
+class Listening:
+    """One listener and the subjects that it hears, in the order in which the server sends them."""
+
+    def __init__(
+        self, client: Connection, receive: Receive, tasks: TaskOwner, names: frozenset[str] | None = None
+    ) -> None:
+        """With `names`, only events with one of them; other messages cost hardly anything."""
+        self._client = client
+        self._receive = receive
+        self._tasks = tasks
+        self._names = frozenset(name.encode() for name in names) if names is not None else None
+        self._waiting: deque[tuple[bytes, bytes]] = deque()
+        self._handling: asyncio.Task[None] | None = None
+        self._subscriptions: list[Subscription] = []
+
+    async def begin(self, subjects: Iterable[str]) -> None:
+        """Hear these subjects from now on."""
+        for subject in subjects:
+            self._subscriptions.append(await self._client.subscribe_directly(subject, self._hear))
+
+    async def unsubscribe(self) -> None:
+        """Hear no more, not even what has come already; what is being handled goes on."""
+        self._waiting.clear()
+        leaving, self._subscriptions = self._subscriptions, []
+        for subscription in leaving:
+            await subscription.unsubscribe()
+        self._waiting.clear()
+
+    def _hear(self, subject: bytes, data: bytes) -> None:
+        if self._names is not None and subject.split(b".", 3)[-1] not in self._names:
+            return
+        if len(self._waiting) >= _MOST_WAITING:
+            self._client.dropped(subject.decode())
+            return
+        self._waiting.append((subject, data))
+        if self._handling is None:
+            self._handling = self._tasks.spawn(self._handle(), "listening")
+
+    async def _handle(self) -> None:
+        try:
+            while self._waiting:
+                subject, data = self._waiting.popleft()
+                await self._receive(subject.decode(), data)
+        finally:
+            self._handling = None
