@@ -90,7 +90,7 @@ def build(settings: Settings, context: Context) -> AnalyticsApp:
         settings.analytics_batch_s,
         settings.analytics_ack_wait_s,
     )
-    intake = Intake(context.bus.jetstream, context.bus.client.flush, context.clock, plan)
+    intake = Intake(context.bus.client, context.bus.jetstream, context.clock, plan)
     queries = QueryHandler(store, context.bus.client.max_payload - _ENVELOPE_BYTES)
     context.rpc.serve(ANALYTICS_QUERY, SqlResult, queries.answer)
     context.rpc.serve(ANALYTICS_CALLS, CallRecords, queries.calls)

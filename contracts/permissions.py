@@ -120,6 +120,11 @@ def _heard(row: Channel[Any], service: str) -> Iterator[str]:
         yield row.wildcard()
 
 
+def next_of(stream: str, consumer: str) -> str:
+    """The subject on which JetStream is asked for what a consumer has waiting."""
+    return f"{_API}.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+
+
 def _jetstream(service: str) -> Iterator[str]:
     if service != OPERATOR:  # every process makes the stream when it is missing
         yield f"{_API}.STREAM.CREATE.{CALLS.name}"
@@ -147,7 +152,7 @@ def _reads_the_record(service: str) -> Iterator[str]:
     """A durable consumer that is pulled from for analytics, a passing one in order for the command line."""
     if service == "analytics":
         yield f"{_API}.CONSUMER.DURABLE.CREATE.{CALLS.name}.*"
-        yield f"{_API}.CONSUMER.MSG.NEXT.{CALLS.name}.*"
+        yield next_of(CALLS.name, "*")
         yield f"$JS.ACK.{CALLS.name}.>"
     elif service == OPERATOR:
         yield f"{_API}.CONSUMER.CREATE.{CALLS.name}"

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from contracts.messages import (
@@ -336,6 +337,7 @@ class Dialogue:
         )
 
 
+@lru_cache(maxsize=256)  # every turn asks for what it would say if no engine answered
 def _script(text: str) -> tuple[Words, ...]:
     splitter = SentenceSplitter()
     return tuple(Words(sentence) for sentence in (*splitter.feed(text), *splitter.flush()))

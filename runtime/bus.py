@@ -34,7 +34,15 @@ from contracts.telemetry import (
     HANDLER_ERRORS,
     MESSAGES_REJECTED,
 )
-from contracts.wire import call_in, channel_of, decode_event, events_of, every_eye_on, every_frame_to
+from contracts.wire import (
+    call_in,
+    channel_of,
+    decode_event,
+    event_class,
+    events_of,
+    every_eye_on,
+    every_frame_to,
+)
 from runtime.clock import Clock
 from runtime.connection import Connection, taken_in
 from runtime.errors import BusUnavailable, MessageTooLarge, RequestTimeout, Unanswered
@@ -171,7 +179,7 @@ class Bus:
         """
         channel = channel_of(body)
         now_us = self._clock.now_us()
-        event = Event[MessageT](
+        event = event_class(channel)(
             id=event_id or uuid7(now_us // 1000, self._rng),
             v=body.version,
             at_us=now_us,

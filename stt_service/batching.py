@@ -9,50 +9,102 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from itertools import groupby
+from operator import attrgetter
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.codec import decode_float
 from contracts.errors import TrunklineError
 from runtime.clock import Clock
 from runtime.fair_queue import FairQueue
 from runtime.room import RoomMeter
+from stt_service.edges import Levels
+from stt_service.edges import levels as levels_of
 from stt_service.errors import EngineFault, EngineTimeout
+from stt_service.hearing import Window
 from stt_service.ports import Samples, Segment, Transcriber, Transcript, VoiceDetector
 
 log = logging.getLogger(__name__)
 
+_FIRST_ROWS: Final = 64
 _LEARNING: Final = 0.2
 _CREDIT_S: Final = 20.0  # of speech, which takes an engine about a second
 _LEAST_S: Final = 0.1  # of speech: less of it takes an engine no less time
+
+_Judgement: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32], list[Levels]]
+"""Probabilities [B], next states [B, S], and how loud each window is."""
 
 
 class Ear(Protocol):
     """A call as the detection loop sees it."""
 
-    def next_window(self) -> Samples | None:
+    def next_window(self) -> Window | None:
         """The next window to be judged, if one is complete."""
         ...
 
-    def judged(self, probability: float) -> None:
-        """The oldest window handed out holds voice with this probability."""
+    def judged(self, probability: float, levels: Levels) -> bool:
+        """The oldest window handed out holds voice with this probability, and is that loud.
+
+        Returns whether there may be another one.
+        """
         ...
+
+
+class _States:
+    """What the detector carries from window to window of each ear: rows of one array."""
+
+    def __init__(self, initial: NDArray[np.float32]) -> None:
+        self._initial = initial
+        self._rows = np.tile(initial, (_FIRST_ROWS, 1))
+        self._free = list(range(_FIRST_ROWS))
+        self._left: list[int] = []
+        self.row_of: dict[Ear, int] = {}
+
+    def add(self, ear: Ear) -> None:
+        """A row for this ear, as a call begins with it."""
+        if not self._free:
+            count = len(self._rows)
+            self._free = list(range(count, 2 * count))
+            self._rows = np.concatenate((self._rows, np.tile(self._initial, (count, 1))))
+        row = self.row_of[ear] = self._free.pop()
+        self._rows[row] = self._initial
+
+    def remove(self, ear: Ear) -> None:
+        """Nobody gets its row before the next `take`: a run that has begun will still write there."""
+        row = self.row_of.pop(ear, None)
+        if row is not None:
+            self._left.append(row)
+
+    def take(self, ears: Sequence[Ear]) -> tuple[list[int], NDArray[np.float32]]:
+        """The rows of these ears, and what is in them."""
+        self._free += self._left
+        self._left.clear()
+        rows = [self.row_of[ear] for ear in ears]
+        return rows, self._rows[rows]
+
+    def put(self, rows: list[int], states: NDArray[np.float32]) -> None:
+        """What is in these rows from now on."""
+        self._rows[rows] = states
 
 
 class DetectionLoop:
     """Judges the windows of every call with one detector.
 
     A run costs nearly the same for one window as for ten, so it waits `gather_s` for more, unless every
-    call has one already.
+    call has one already. Without an `executor` the detector runs on the event loop.
     """
 
-    def __init__(self, detector: VoiceDetector, executor: Executor, clock: Clock, gather_s: float) -> None:
+    def __init__(
+        self, detector: VoiceDetector, executor: Executor | None, clock: Clock, gather_s: float
+    ) -> None:
         self._detector = detector
         self._executor = executor
         self._clock = clock
         self._gather_s = gather_s
-        self._states: dict[Ear, NDArray[np.float32]] = {}
+        self._states = _States(detector.initial_state())
         self._awake: dict[Ear, None] = {}
         self._something = asyncio.Event()
 
@@ -63,16 +115,16 @@ class DetectionLoop:
 
     def add(self, ear: Ear) -> None:
         """Begin to listen for this call."""
-        self._states[ear] = self._detector.initial_state()
+        self._states.add(ear)
 
     def remove(self, ear: Ear) -> None:
         """Stop listening for this call."""
-        self._states.pop(ear, None)
+        self._states.remove(ear)
         self._awake.pop(ear, None)
 
     def wake(self, ear: Ear) -> None:
         """Audio has come for this call."""
-        if ear in self._states:
+        if ear in self._states.row_of:
             self._awake[ear] = None
             self._something.set()
 
@@ -80,7 +132,7 @@ class DetectionLoop:
         """Judge what comes until cancelled."""
         while True:
             await self._something.wait()
-            if len(self._awake) < len(self._states):
+            if len(self._awake) < len(self._states.row_of):
                 await self._clock.sleep(self._gather_s)
             self._something.clear()
             awake, self._awake = list(self._awake), {}
@@ -91,24 +143,41 @@ class DetectionLoop:
 
     async def _round(self, ears: list[Ear]) -> list[Ear]:
         """One window of each ear that has one; returns those that may have another."""
-        windows = [(ear, window) for ear in ears if (window := self._window_of(ear)) is not None]
-        if not windows:
+        listening = self._states.row_of
+        asked = [(ear, window) for ear in ears if ear in listening and (window := ear.next_window())]
+        if not asked:
             return []
-        judged = [ear for ear, _ in windows]
-        batch = np.stack([window for _, window in windows])
-        states = np.stack([self._states[ear] for ear in judged])
-        loop = asyncio.get_running_loop()
-        probabilities, following = await loop.run_in_executor(
-            self._executor, self._detector.detect, batch, states
-        )
-        for ear, probability, state in zip(judged, probabilities.tolist(), following, strict=True):
-            if ear in self._states:
-                self._states[ear] = state
-                ear.judged(probability)
-        return judged
+        judged = [ear for ear, _ in asked]
+        rows, states = self._states.take(judged)
+        probabilities, following, levels = await self._judge([window for _, window in asked], states)
+        self._states.put(rows, following)
+        return [
+            ear
+            for ear, probability, level in zip(judged, probabilities.tolist(), levels, strict=True)
+            if ear in listening and ear.judged(probability, level)
+        ]
 
-    def _window_of(self, ear: Ear) -> Samples | None:
-        return ear.next_window() if ear in self._states else None
+    async def _judge(self, windows: list[Window], states: NDArray[np.float32]) -> _Judgement:
+        if self._executor is None:
+            return self._judge_now(windows, states)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._judge_now, windows, states)
+
+    def _judge_now(self, windows: list[Window], states: NDArray[np.float32]) -> _Judgement:
+        samples = _decoded(windows).reshape(len(windows), self.window_samples)
+        probabilities, following = self._detector.detect(samples, states)
+        return probabilities, following, levels_of(samples)
+
+
+def _decoded(windows: list[Window]) -> Samples:
+    """The samples of all windows, one after the other."""
+    runs = [
+        (codec, b"".join([window.payload for window in run]))
+        for codec, run in groupby(windows, key=attrgetter("codec"))
+    ]
+    if len(runs) == 1:
+        return decode_float(*runs[0])
+    return np.concatenate([decode_float(codec, payload) for codec, payload in runs])
 
 
 class Decoded(NamedTuple):

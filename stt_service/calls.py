@@ -15,7 +15,8 @@ from contracts.messages import EngineFailed, Message
 from runtime.tasks import TaskOwner
 from stt_service.actions import Abandon, Action, Decode, Publish, Purpose, Understood
 from stt_service.chain import Chain
-from stt_service.ports import Samples
+from stt_service.edges import Levels
+from stt_service.hearing import Window
 from stt_service.recognition import Recognition
 from stt_service.resuming import Resumption
 from stt_service.turns import TurnState
@@ -111,27 +112,41 @@ class HeldCall:
         self._hear_waiting()
         self._recognition.renumber()
 
-    def next_window(self) -> Samples | None:
+    def next_window(self) -> Window | None:
         """The next window to be judged, if one is complete."""
         if self._behind and self._recognition.awaits_words:
             return None
-        self._hear_waiting()
+        if self._frames:
+            self._hear_waiting()
         window = self._recognition.next_window()
-        if window is None and self._owed is not None and self._accepted >= self._owed:
-            self._behind = False
+        if window is None and self._behind:
+            self._look_whether_behind()
         return window
 
-    def judged(self, probability: float) -> None:
-        """The detector's verdict on the oldest window handed out. Never raises: other calls come after."""
+    def judged(self, probability: float, levels: Levels) -> bool:
+        """The detector's verdict on the oldest window handed out; whether there may be another window.
+
+        Never raises: other calls come after.
+        """
         try:
-            self._do(self._recognition.judge(probability))
+            if actions := self._recognition.judge(probability, levels):
+                self._do(actions)
         except TrunklineError as error:
             self._teller.rejected("verdict", error)
+        if self._frames or self._recognition.has_window:
+            return True
+        if self._behind:
+            self._look_whether_behind()
+        return False
 
     def close(self) -> None:
         """Nobody waits for this call's decodes any more."""
         for decoding in self._decodes.values():
             decoding.cancel()
+
+    def _look_whether_behind(self) -> None:
+        """All that came is heard: is it all that was missed?"""
+        self._behind = self._owed is None or self._accepted < self._owed
 
     def _hear_waiting(self) -> None:
         while self._frames:

@@ -7,8 +7,7 @@ speech is what rises above the noise of this line and is within 40 dB of the lou
 
 from __future__ import annotations
 
-import math
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +22,27 @@ _NOISE_RISES: Final = 0.05  # unvoiced onset does not pass for noise
 _BREATHER: Final = 3  # blocks of quiet that an onset may contain: the closure of a stop
 
 
+class Levels(NamedTuple):
+    """How loud a window is, all of it and its loudest part (root mean square)."""
+
+    whole: float
+    loudest: float
+
+
 def loudness(samples: Samples) -> NDArray[np.float32]:
-    """Root mean square of each whole block with the one before it, so that one crackle is not loud."""
-    blocks = samples[: len(samples) // BLOCK * BLOCK].reshape(-1, BLOCK)
-    power: NDArray[np.float32] = np.square(blocks).mean(axis=1)
-    return np.sqrt((power + np.concatenate((power[:1], power[:-1]))) / 2)
+    """Root mean square of each whole block with the one before it, so that one crackle is not loud.
+
+    Of samples [..., N]; the first block is alone.
+    """
+    blocks = samples[..., : samples.shape[-1] // BLOCK * BLOCK].reshape(*samples.shape[:-1], -1, BLOCK)
+    power: NDArray[np.float32] = np.einsum("...i,...i->...", blocks, blocks) / BLOCK
+    return np.sqrt((power + np.concatenate((power[..., :1], power[..., :-1]), axis=-1)) / 2)
+
+
+def levels(windows: Samples) -> list[Levels]:
+    """Those of each of the windows [B, W], in one go for all of them."""
+    whole = np.sqrt(np.einsum("bi,bi->b", windows, windows) / windows.shape[1])
+    return list(map(Levels, whole.tolist(), loudness(windows).max(axis=1).tolist()))
 
 
 class Line:
@@ -37,18 +52,16 @@ class Line:
         self._noise: float | None = None
         self._loudest = 0.0
 
-    def hear_noise(self, window: Samples) -> None:
+    def hear_noise(self, level: float) -> None:
         """Learn from a window without voice."""
-        # A sixth of the time of square and mean, and this is done for every quiet window of every call.
-        level = math.sqrt(float(np.dot(window, window)) / len(window))
         if self._noise is None:
             self._noise = level
         else:
             self._noise += (level - self._noise) * (_NOISE_FALLS if level < self._noise else _NOISE_RISES)
 
-    def hear_voice(self, window: Samples) -> None:
-        """Learn from a window with voice."""
-        self._loudest = max(self._loudest, float(loudness(window).max()))
+    def hear_voice(self, level: float) -> None:
+        """Learn from the loudest part of a window with voice."""
+        self._loudest = max(self._loudest, level)
 
     def forget_voice(self) -> None:
         """A new turn: it may be whispered."""

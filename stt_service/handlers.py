@@ -169,6 +169,7 @@ class Handlers:
         self._clock = clock
         self._starved_s = starved_s
         self._calls: dict[CallRef, _Held] = {}
+        self._arrived = 0  # frames that are not counted yet: to count each would cost as much as to keep it
         self._frames = metrics.counter(FRAMES_IN)
         self._dropped = metrics.counter(FRAMES_DROPPED)
         self._stale = metrics.counter(STALE_EPOCH)
@@ -218,20 +219,23 @@ class Handlers:
 
     def on_frame(self, ref: CallRef, frame: Frame) -> None:
         """A frame of the caller: appended, or counted as dropped."""
-        self._frames.add()
+        self._arrived += 1
         held = self._calls.get(ref)
         if held is None:
             self._dropped.add("unknown_call")
         elif frame.epoch < held.gateway_epoch:
             self._stale.add()
         else:
-            held.follow(frame.epoch)
+            if frame.epoch > held.gateway_epoch:
+                held.follow(frame.epoch)
             held.heard_s = self._clock.monotonic_s()
             held.call.accept(frame)
             held.loop.wake(held.call)
 
     def pass_time(self) -> None:
         """Let silence pass in turns whose caller's frames have stopped coming."""
+        self._frames.add(by=self._arrived)
+        self._arrived = 0
         now_s = self._clock.monotonic_s()
         for held in self._calls.values():
             missing_s = now_s - held.heard_s

@@ -3,20 +3,21 @@
 Frames come numbered and stamped; some are lost, some come twice or late. Behind this file there is only
 position: the number of samples since the first one. Silence stands where a frame is missing, because the
 caller went on speaking, or not, for just as long.
+
+Audio is kept as the carrier codes it, a byte a sample mostly: that costs nothing a frame, and most of it is
+never looked at again. Who wants samples decodes: the detection loop one window of every call at a time.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from audio.codec import decode_float
-from audio.framing import Framer
+from audio.codec import decode_float, encode, to_pcm16
 from audio.resample import Resampler
-from contracts.frames import Frame
+from contracts.frames import BYTES_PER_SAMPLE, Codec, Frame
 from stt_service.ports import RATE_HZ, Samples
 
 _SEQUENCES: Final = 1 << 32
@@ -24,6 +25,7 @@ _LATE_WITHIN: Final = 1_500  # frames (30 s): a number further back than this is
 _LATE_IN_A_ROW: Final = 50  # frames (1 s): nothing but late ones is a count that began anew, too
 _GAP_LIMIT: Final = 50  # frames (1 s): silence for more than that would end a turn that nobody ended
 _US_PER_SAMPLE: Final = 1_000_000 / RATE_HZ
+_SILENCE: Final = {codec: encode(codec, np.zeros(1, np.int16)) for codec in Codec}
 
 
 class Arrival(NamedTuple):
@@ -33,25 +35,40 @@ class Arrival(NamedTuple):
     late: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    start: int
-    samples: Samples
-    until_us: int
+_IN_ORDER: Final = Arrival()
 
-    @property
-    def end(self) -> int:
-        return self.start + len(self.samples)
+
+class Window(NamedTuple):
+    """A window's samples, as they are kept."""
+
+    codec: Codec
+    payload: bytes
+
+
+class _Chunk(NamedTuple):
+    """Kept audio from position `start` up to, not including, `end`."""
+
+    start: int
+    end: int
+    payload: bytes
+    until_us: int
 
 
 class CallerAudio:
-    """The audio of one call from position 0 to `end`, of which the part since the last `forget` is kept."""
+    """The audio of one call from position 0 to `end`, of which the part since the last `forget` is kept.
+
+    It is kept in the coding of the first frame, or as PCM16 where that has another rate than ours; what comes
+    in another coding is recoded.
+    """
 
     def __init__(self, window_samples: int) -> None:
         self.end = 0
         self._chunks: deque[_Chunk] = deque()
-        self._framer: Framer[np.float32] = Framer(window_samples)
-        self._windows: deque[Samples] = deque()
+        self._window_samples = window_samples
+        self._codec: Codec | None = None
+        self._sample_bytes = 1
+        self._unfinished = b""
+        self._windows: deque[bytes] = deque()
         self._next_sequence: int | None = None
         self._late_in_a_row = 0
         self._resampler: tuple[int, Resampler[np.float32]] | None = None
@@ -63,38 +80,55 @@ class CallerAudio:
 
     def add(self, frame: Frame) -> Arrival:
         """Take a frame in, with silence for those missing before it; one that was overtaken is left out."""
-        lost = self._missing_before(frame.sequence, frame.at_us)
-        if lost < 0:
-            return Arrival(late=True)
+        lost = 0
+        if frame.sequence != self._next_sequence:
+            lost = self._missing_before(frame.sequence, frame.at_us)
+            if lost < 0:
+                return Arrival(late=True)
+        self._late_in_a_row = 0
         self._next_sequence = (frame.sequence + 1) % _SEQUENCES
-        samples = self._at_our_rate(frame)
+        payload = frame.payload if self._is_ours(frame) else self._recoded(frame)
+        if not lost:
+            self._append(payload, frame.at_us)
+            return _IN_ORDER
         frame_us = round(frame.duration_ms * 1000)
-        if lost:
-            silence = np.zeros(min(lost, _GAP_LIMIT) * len(samples), np.float32)
-            self._append(silence, frame.at_us - frame_us)
-        self._append(samples, frame.at_us)
+        samples = min(lost, _GAP_LIMIT) * (len(payload) // self._sample_bytes)
+        self._append(self._silence(samples), frame.at_us - frame_us)
+        self._append(payload, frame.at_us)
         return Arrival(lost=lost)
 
     def fill(self, ms: int) -> None:
-        """Nothing has come for a while: let silence pass instead."""
-        self._append(np.zeros(ms * RATE_HZ // 1000, np.float32), self.latest_us + ms * 1000)
+        """Nothing has come for a while: let silence pass instead. Before the first frame none passes."""
+        if self._codec is not None:
+            self._append(self._silence(ms * RATE_HZ // 1000), self.latest_us + ms * 1000)
 
     def renumber(self) -> None:
         """Whoever sends now counts from its own start."""
         self._next_sequence = None
 
-    def next_window(self) -> Samples | None:
+    @property
+    def has_window(self) -> bool:
+        """Whether a window is complete that was not handed out yet."""
+        return bool(self._windows)
+
+    def next_window(self) -> Window | None:
         """The oldest window that was not handed out yet, once it is complete."""
-        return self._windows.popleft() if self._windows else None
+        if not self._windows or self._codec is None:
+            return None
+        return Window(self._codec, self._windows.popleft())
 
     def between(self, start: int, end: int) -> Samples:
         """A copy of the samples in [start, end), as far as they are still kept."""
-        parts = [
-            chunk.samples[max(0, start - chunk.start) : max(0, end - chunk.start)]
-            for chunk in self._chunks
-            if chunk.end > start and chunk.start < end
-        ]
-        return np.concatenate(parts) if parts else np.empty(0, np.float32)
+        if self._codec is None:
+            return np.empty(0, np.float32)
+        size = self._sample_bytes
+        parts = []
+        for chunk in reversed(self._chunks):  # it is the latest that is mostly wanted
+            if chunk.end <= start:
+                break
+            if chunk.start < end:
+                parts.append(chunk.payload[max(0, start - chunk.start) * size : (end - chunk.start) * size])
+        return decode_float(self._codec, b"".join(reversed(parts)))
 
     def time_us(self, position: int) -> int:
         """The gateway's clock when the sample before `position` had arrived."""
@@ -123,8 +157,19 @@ class CallerAudio:
         if behind <= _LATE_WITHIN and self._late_in_a_row < _LATE_IN_A_ROW:
             self._late_in_a_row += 1
             return -1
-        self._late_in_a_row = 0
         return ahead if ahead < _SEQUENCES // 2 else 0
+
+    def _is_ours(self, frame: Frame) -> bool:
+        """Whether the payload can be kept as it is, unseen: any byte is a sample of G.711."""
+        return frame.codec == self._codec and frame.rate_hz == RATE_HZ and frame.codec != Codec.PCM16
+
+    def _recoded(self, frame: Frame) -> bytes:
+        """The frame as it is kept; the first one says how that is."""
+        samples = self._at_our_rate(frame)
+        if self._codec is None:
+            self._codec = frame.codec if frame.rate_hz == RATE_HZ else Codec.PCM16
+            self._sample_bytes = BYTES_PER_SAMPLE[self._codec]
+        return encode(self._codec, to_pcm16(samples))
 
     def _at_our_rate(self, frame: Frame) -> Samples:
         samples = decode_float(frame.codec, frame.payload)
@@ -134,8 +179,21 @@ class CallerAudio:
             self._resampler = (frame.rate_hz, Resampler(frame.rate_hz, RATE_HZ))
         return self._resampler[1].process(samples)
 
-    def _append(self, samples: Samples, until_us: int) -> None:
-        if len(samples):
-            self._chunks.append(_Chunk(self.end, samples, until_us))
-            self.end += len(samples)
-            self._windows.extend(self._framer.push(samples))
+    def _silence(self, samples: int) -> bytes:
+        assert self._codec is not None
+        return _SILENCE[self._codec] * samples
+
+    def _append(self, payload: bytes, until_us: int) -> None:
+        if not payload:
+            return
+        start, self.end = self.end, self.end + len(payload) // self._sample_bytes
+        self._chunks.append(_Chunk(start, self.end, payload, until_us))
+        size = self._window_samples * self._sample_bytes
+        if self._unfinished:
+            payload = self._unfinished + payload
+        elif len(payload) == size:
+            self._windows.append(payload)
+            return
+        whole = len(payload) // size * size
+        self._windows.extend([payload[at : at + size] for at in range(0, whole, size)])
+        self._unfinished = payload[whole:]

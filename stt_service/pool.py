@@ -15,7 +15,7 @@ from contracts.errors import TrunklineError
 from runtime.room import least_room
 from runtime.tasks import TaskOwner
 from stt_service.batching import DecodeBatcher, DetectionLoop
-from stt_service.engines import Ground
+from stt_service.engines import QUICK_DETECTORS, Ground
 from stt_service.errors import EngineMissing, UnknownEngine
 from stt_service.ports import Transcriber, VoiceDetector
 
@@ -93,7 +93,9 @@ class EnginePool:
 
 
 class DetectorPool:
-    """Detectors by name, each with its loop, which `tasks` keeps running, and a thread of its own."""
+    """Detectors by name, each with its loop, which `tasks` keeps running, and, unless it is a quick one, a
+    thread of its own.
+    """
 
     def __init__(
         self, factories: Mapping[str, Callable[[Ground], VoiceDetector]], ground: Ground, tasks: TaskOwner
@@ -101,7 +103,7 @@ class DetectorPool:
         self._factories = factories
         self._ground = ground
         self._tasks = tasks
-        self._loops: dict[str, tuple[DetectionLoop, ThreadPoolExecutor]] = {}
+        self._loops: dict[str, tuple[DetectionLoop, ThreadPoolExecutor | None]] = {}
         self._building = asyncio.Lock()
 
     async def get(self, name: str) -> DetectionLoop:
@@ -115,12 +117,13 @@ class DetectorPool:
     def close(self) -> None:
         """Free the threads; whoever owns the tasks has cancelled the loops, or soon will."""
         for _, thread in self._loops.values():
-            thread.shutdown(wait=False)
+            if thread is not None:
+                thread.shutdown(wait=False)
         self._loops.clear()
 
-    async def _start(self, name: str) -> tuple[DetectionLoop, ThreadPoolExecutor]:
+    async def _start(self, name: str) -> tuple[DetectionLoop, ThreadPoolExecutor | None]:
         detector = await asyncio.to_thread(self._factories[name], self._ground)
-        thread = ThreadPoolExecutor(1, f"vad-{name}")
+        thread = None if name in QUICK_DETECTORS else ThreadPoolExecutor(1, f"vad-{name}")
         gather_s = self._ground.settings.stt_gather_ms / 1000
         loop = DetectionLoop(detector, thread, self._ground.clock, gather_s)
         self._tasks.spawn(loop.run(), f"detector {name}")

@@ -24,10 +24,10 @@ from contracts.messages import (
     Word,
 )
 from stt_service.actions import Abandon, Action, Decode, Publish, Purpose, Understood
-from stt_service.edges import Line
+from stt_service.edges import Levels, Line, loudness
 from stt_service.finished import looks_finished
-from stt_service.hearing import Arrival, CallerAudio
-from stt_service.ports import RATE_HZ, Samples, Segment, Transcript
+from stt_service.hearing import Arrival, CallerAudio, Window
+from stt_service.ports import RATE_HZ, Segment, Transcript
 from stt_service.resuming import Resumption
 from stt_service.turns import TurnEvent, TurnMachine, TurnState
 
@@ -84,6 +84,7 @@ class _Turn:
     asked: int = 0  # the position at which the decode of this pause was asked for
     partial: int | None = None
     partial_at: int = 0
+    wait: int = 0  # how long a pause ends it, once it is understood
 
     @property
     def tail(self) -> _Piece:
@@ -113,7 +114,6 @@ class Recognition:
         self._audio = CallerAudio(window_samples)
         self._line = Line()
         self._machine = TurnMachine()
-        self._windows: deque[Samples] = deque()
         self._position = 0  # up to where there is a verdict
         self._voiced = 0  # windows with voice in a row
         self._said_until = 0  # where the speech of the last turn ended
@@ -148,33 +148,34 @@ class Recognition:
         """The frames that follow are counted anew."""
         self._audio.renumber()
 
-    def next_window(self) -> Samples | None:
+    def next_window(self) -> Window | None:
         """The next window to be judged, if one is complete; each is to be judged, in order."""
-        window = self._audio.next_window()
-        if window is not None:
-            self._windows.append(window)
-        return window
+        return self._audio.next_window()
+
+    @property
+    def has_window(self) -> bool:
+        """Whether there is one."""
+        return self._audio.has_window
 
     # -- verdicts ------------------------------------------------------------------------------------
 
-    def judge(self, probability: float) -> list[Action]:
-        """The oldest window without a verdict holds voice with this probability."""
-        window = self._windows.popleft()
-        self._position += len(window)
+    def judge(self, probability: float, levels: Levels) -> list[Action]:
+        """The oldest window without a verdict holds voice with this probability, and is that loud."""
+        self._position += self._window
         turn = self._turn
         if turn is None:
-            return self._listen(window, probability)
+            return self._listen(probability, levels)
         turn.recent.append((self._position, probability))
         threshold = self._rules.voice_until if self._voiced else self._rules.voice_from
         if probability >= threshold:
             self._voiced += 1
-            return self._go_on(turn, window)
+            return self._go_on(turn, levels)
         self._voiced = 0
         if probability < _NOISE_BELOW:
-            self._line.hear_noise(window)
+            self._line.hear_noise(levels.whole)
         return self._wait(turn)
 
-    def _listen(self, window: Samples, probability: float) -> list[Action]:
+    def _listen(self, probability: float, levels: Levels) -> list[Action]:
         if probability >= self._rules.voice_from:
             self._voiced += 1
             if self._voiced >= self._rules.onset_windows:
@@ -182,9 +183,9 @@ class Recognition:
             return []
         self._voiced = 0
         if probability < _NOISE_BELOW:
-            self._line.hear_noise(window)
+            self._line.hear_noise(levels.whole)
         self._audio.forget(self._position - _KEPT)
-        return self._maybe_unheard()
+        return self._maybe_unheard() if self._announced else []
 
     def _maybe_unheard(self) -> list[Action]:
         """A turn was announced before we came, and there is nothing to be heard of it."""
@@ -201,7 +202,7 @@ class Recognition:
         """Enough windows with voice: the turn began where the sound did."""
         since = self._position - self._voiced * self._window
         self._line.forget_voice()
-        self._line.hear_voice(self._audio.between(since, self._position))
+        self._line.hear_voice(float(loudness(self._audio.between(since, self._position)).max()))
         before = self._audio.between(max(self._said_until, since - _LOOK_BACK), since + self._window)
         started = since + self._window - len(before) + self._line.first_sound(before)
         self._machine.apply(TurnEvent.BEGAN)
@@ -223,10 +224,10 @@ class Recognition:
         body = SpeechStarted(turn=turn.number, started_us=turn.started_us, detected_us=detected_us)
         return [Publish(body)]
 
-    def _go_on(self, turn: _Turn, window: Samples) -> list[Action]:
+    def _go_on(self, turn: _Turn, levels: Levels) -> list[Action]:
         """The caller speaks."""
         turn.voiced_until = self._position
-        self._line.hear_voice(window)
+        self._line.hear_voice(levels.loudest)
         if self._machine.state is not TurnState.SPEAKING:
             self._machine.apply(TurnEvent.RESUMED)
             return self._take_back(turn.tail)
@@ -336,20 +337,20 @@ class Recognition:
             self._machine.apply(TurnEvent.FAILED)
             return self._dismiss(turn)
         self._machine.apply(TurnEvent.UNDERSTOOD)
+        turn.wait = self._wait_ms(turn.heard()) * _PER_MS
         return self._maybe_over(turn)
 
     def _maybe_over(self, turn: _Turn) -> list[Action]:
         """End the turn at the window that is nearest to the wait it deserves."""
         if self._machine.state is not TurnState.UNDERSTOOD:
             return []
-        heard = turn.heard()
-        wait = self._wait_ms(heard) * _PER_MS
-        if self._position + self._window // 2 < turn.ended + wait:
+        if self._position + self._window // 2 < turn.ended + turn.wait:
             return []
         self._machine.apply(TurnEvent.OVER)
+        heard = turn.heard()
         if not heard:
             return self._dismiss(turn)
-        speculative = turn.asked < turn.ended + wait
+        speculative = turn.asked < turn.ended + turn.wait
         return self._close(turn, self._turn_ended(turn, heard, speculative=speculative))
 
     def _wait_ms(self, heard: list[tuple[_Piece, Understood]]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,11 +55,12 @@ class BusOutlet:
         """From here on send to this gateway."""
         self._subject = AGENT_AUDIO.subject(process=gateway, tenant=self._ref.tenant, call=self._ref.call)
 
-    async def frame(self, frame: Frame) -> None:
+    async def send(self, frames: Sequence[Frame]) -> None:
         """To the gateway that holds the leg. While NATS is away it waits: late, it can be played yet."""
         await self._bus.reachable()
-        self._bus.send_frame(self._subject, frame._replace(epoch=self._epoch))
-        self._frames_out.add()
+        for frame in frames:
+            self._bus.send_frame(self._subject, frame._replace(epoch=self._epoch))
+        self._frames_out.add(by=len(frames))
 
     async def synthesized(
         self, cause: Event[ReplySentence] | None, body: SentenceSynthesized, trace: str | None

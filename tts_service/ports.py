@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -70,8 +70,8 @@ class Synthesizer(Protocol):
 class Outlet(Protocol):
     """Where the audio and the events of one call go."""
 
-    async def frame(self, frame: Frame) -> None:
-        """One frame for the gateway; the outlet stamps the assignment's epoch on it."""
+    async def send(self, frames: Sequence[Frame]) -> None:
+        """Frames for the gateway, in order; the outlet stamps the assignment's epoch on them."""
         ...
 
     async def synthesized(

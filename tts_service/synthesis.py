@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -35,7 +36,8 @@ from tts_service.script import EndReply, Lost, Say, Script
 log = logging.getLogger(__name__)
 
 _FRAME_S: Final = FRAME_MS / 1000
-_BURST: Final = 25  # frames sent before others get to run
+_BURST: Final = 50  # frames sent before others get to run
+_ROUNDING_S: Final = 1e-6
 
 
 @dataclass(slots=True)
@@ -237,7 +239,7 @@ class CallSynthesis:
             await self._outlet.synthesized(None, _never_came(given_up, self._cast), None)
 
     async def _end_reply(self, end: EndReply) -> None:
-        await self._send(end.reply, end.sentences, b"", FrameFlag.REPLY_END)
+        await self._send(end.reply, end.sentences, [b""], FrameFlag.REPLY_END)
 
     # -- one sentence --------------------------------------------------------------------------------
 
@@ -262,10 +264,10 @@ class CallSynthesis:
         try:
             held, outcome = b"", Outcome.DONE
             try:
-                async with aclosing(self._payloads(say.item)) as payloads:
-                    async for payload in payloads:
-                        await self._send_audio(say, held)
-                        held = payload
+                async with aclosing(self._stretches(say.item)) as stretches:
+                    async for frames in stretches:
+                        await self._send_audio(say, held + frames[:-FRAME_BYTES])
+                        held = frames[-FRAME_BYTES:]
             except SynthesisError as error:
                 log.warning("sentence %d of reply %d: %s", say.index, say.reply, error)
                 outcome = Outcome.FAILED
@@ -276,8 +278,8 @@ class CallSynthesis:
             outcome = Outcome.FAILED
         return outcome
 
-    async def _payloads(self, sentence: _Sentence) -> AsyncGenerator[bytes, None]:
-        """The sentence frame by frame; failures of engines are told on the way."""
+    async def _stretches(self, sentence: _Sentence) -> AsyncGenerator[bytes, None]:
+        """The sentence in stretches of whole frames; failures of engines are told on the way."""
         parts = self._chain.speak(sentence.event.body.text_pii, self._cast, lambda: self._due_s(sentence))
         async with aclosing(parts):
             async for part in parts:
@@ -285,36 +287,52 @@ class CallSynthesis:
                     await self._outlet.engine_failed(sentence.event, part)
                     continue
                 _note(sentence, part)
-                frames = part.stretch.frames
-                for at in range(0, len(frames), FRAME_BYTES):
-                    yield frames[at : at + FRAME_BYTES]
+                if part.stretch.frames:
+                    yield part.stretch.frames
 
     def _due_s(self, sentence: _Sentence) -> float:
         return max(self._heard_until_s, sentence.arrived_s)
 
     async def _send_audio(
-        self, say: Say[_Sentence], payload: bytes, flags: FrameFlag = FrameFlag.NONE
+        self, say: Say[_Sentence], frames: bytes, flags: FrameFlag = FrameFlag.NONE
     ) -> None:
-        """One frame of a sentence, not further ahead of the caller's ear than is allowed."""
-        if not payload and not flags:
-            return
-        if payload:
-            now_s = self._clock.monotonic_s()
-            early_s = self._heard_until_s - now_s - self._ahead_s
-            if early_s > 0:
-                await self._clock.sleep(early_s)
-            self._heard_until_s = max(self._heard_until_s, now_s) + _FRAME_S
+        """Whole frames of a sentence, not further ahead of the caller's ear than is allowed; `flags` are for
+        the last of them, which is empty where there is no audio.
+        """
+        payloads = [frames[at : at + FRAME_BYTES] for at in range(0, len(frames), FRAME_BYTES)]
+        if not payloads and flags:
+            await self._send(say.reply, say.index, [b""], flags)
+        while payloads:
+            count = await self._may_send(len(payloads))
             if say.item.first_audio_ms is None:
                 say.item.first_audio_ms = (self._clock.monotonic_s() - say.item.arrived_s) * 1000
-            say.item.frames += 1
-        await self._send(say.reply, say.index, payload, flags)
+            say.item.frames += count
+            burst, payloads = payloads[:count], payloads[count:]
+            await self._send(say.reply, say.index, burst, FrameFlag.NONE if payloads else flags)
 
-    async def _send(self, reply: int, sentence: int, payload: bytes, flags: FrameFlag) -> None:
-        frame = Frame(CODEC, RATE_HZ, self._sequence, 0, payload, reply=reply, sentence=sentence, flags=flags)
-        self._sequence += 1
-        await self._outlet.frame(frame)
-        if self._sequence % _BURST == 0:
-            await asyncio.sleep(0)
+    async def _may_send(self, frames: int) -> int:
+        """How many of so many frames may leave together; waits until it is one at least."""
+        lead_s = self._heard_until_s - self._clock.monotonic_s()
+        early_s = min(lead_s, lead_s + _FRAME_S - self._ahead_s) - _ROUNDING_S
+        if early_s > 0:
+            await self._clock.sleep(early_s)
+        now_s = self._clock.monotonic_s()
+        begins_s = max(self._heard_until_s, now_s)
+        fit = math.floor((self._ahead_s - (begins_s - now_s) + _ROUNDING_S) / _FRAME_S)
+        count = max(1, min(frames, _BURST, fit))
+        self._heard_until_s = begins_s + count * _FRAME_S
+        return count
+
+    async def _send(self, reply: int, sentence: int, payloads: list[bytes], flags: FrameFlag) -> None:
+        """Frames in their order; `flags` are for the last of them. Then others get to run."""
+        first, self._sequence = self._sequence, self._sequence + len(payloads)
+        burst = [
+            Frame(CODEC, RATE_HZ, sequence, 0, payload, reply=reply, sentence=sentence)
+            for sequence, payload in enumerate(payloads, first)
+        ]
+        burst[-1] = burst[-1]._replace(flags=flags)
+        await self._outlet.send(burst)
+        await asyncio.sleep(0)
 
     # -- reports -------------------------------------------------------------------------------------
 

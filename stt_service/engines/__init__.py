@@ -47,6 +47,8 @@ def _energy(ground: Ground) -> VoiceDetector:
 
 ENGINES: Final[dict[str, Callable[[Ground], Transcriber]]] = {"whisper": _whisper, "synthetic": _synthetic}
 DETECTORS: Final[dict[str, Callable[[Ground], VoiceDetector]]] = {"silero": _silero, "energy": _energy}
+QUICK_DETECTORS: Final = frozenset({"energy"})
+"""Detectors that are done before a thread would have heard of it."""
 
 
 def detector_for(engine: str) -> str:

@@ -12,7 +12,7 @@ from contracts.errors import ErrorCode, MessageError, SubjectError, VersionError
 from contracts.identities import CallRef
 from contracts.messages import DtmfReceived, Event, HangUp, Heartbeat, TurnEnded
 from contracts.messages.calls import EndReason
-from contracts.wire import call_in, channel_of, decode_event, wire_model
+from contracts.wire import call_in, channel_of, decode_event, event_class, wire_model
 
 REF = CallRef("bright-smile", "019b78c9-0a80-78f1-91b7-584a2265b1f5")
 OTHER = CallRef("other-smile", "019b78c9-0a80-78f1-91b7-584a2265b1f6")
@@ -251,3 +251,8 @@ def test_a_body_travels_on_one_call_channel_only() -> None:
 
     assert len(set(bodies)) == len(bodies)
     assert TurnEnded in bodies
+
+
+def test_an_event_is_of_the_class_that_reading_it_gives() -> None:
+    rows = [row for row in CHANNELS if row.plane in (Plane.RECORD, Plane.LIVE)]
+    assert [event_class(row) for row in rows] == [wire_model(row) for row in rows]

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from audio.codec import encode, to_pcm16
+from audio.codec import decode_float, encode, to_pcm16
 from contracts.frames import Codec, Frame
 from contracts.messages import Message, PartialTranscript
 from stt_service.actions import Abandon, Action, Decode, Publish, Purpose, Understood
+from stt_service.edges import levels
 from stt_service.engines.energy import EnergyDetector
 from stt_service.ports import Samples, Transcript
 from stt_service.recognition import Recognition, Rules
@@ -69,8 +70,9 @@ class Caller:
 
     def judge(self) -> None:
         while (window := self.recognition.next_window()) is not None:
-            verdict, _ = self.detector.detect(window[None], np.empty((1, 0), np.float32))
-            self.do(self.recognition.judge(float(verdict[0])))
+            samples = decode_float(*window)[None]
+            verdict, _ = self.detector.detect(samples, np.empty((1, 0), np.float32))
+            self.do(self.recognition.judge(float(verdict[0]), *levels(samples)))
 
     def do(self, actions: list[Action]) -> None:
         for action in actions:

@@ -182,7 +182,7 @@ async def test_two_calls_at_once_stay_two(service: Service) -> None:
     (one,), (two,) = await first.said(TurnEnded), await second.said(TurnEnded)
     assert one.body.audio_ms == pytest.approx(600, abs=40)
     assert two.body.audio_ms == pytest.approx(900, abs=40)
-    assert service.count(FRAMES_IN) == 100 + 125
+    await eventually(lambda: service.count(FRAMES_IN) == 100 + 125, "every frame to be counted")
 
 
 async def test_junk_on_the_audio_subject_disturbs_nobody(service: Service) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from audio.codec import encode, to_pcm16
+from contracts.frames import Codec
 from runtime.clock import SystemClock
 from runtime.tasks import TaskOwner
 from stt_service.batching import DecodeBatcher, Decoded, DetectionLoop
+from stt_service.edges import Levels
 from stt_service.errors import EngineFault, EngineRejected, EngineTimeout
-from stt_service.ports import Samples
+from stt_service.hearing import Window
 from tests.support.clock import ManualClock
 from tests.support.waiting import eventually
 from tests.unit.stt_service.engines_under_test import HandEngine, segment
@@ -23,10 +27,18 @@ from tests.unit.stt_service.engines_under_test import HandEngine, segment
 # -- detection ---------------------------------------------------------------------------------------
 
 
+SAMPLES = 160
+
+
+def window(value: int, codec: Codec = Codec.PCM16) -> Window:
+    """A window whose every sample is `value` thousandths of full scale."""
+    return Window(codec, encode(codec, to_pcm16(np.full(SAMPLES, value / 1000, np.float32))))
+
+
 class SummingDetector:
     """Keeps the sum of a call's windows as its state, and says it: an order or a mix-up would show."""
 
-    window_samples = 4
+    window_samples = SAMPLES
 
     def __init__(self) -> None:
         self.runs: list[int] = []
@@ -38,20 +50,27 @@ class SummingDetector:
         self, windows: NDArray[np.float32], states: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         self.runs.append(len(windows))
-        sums = states[:, 0] * 10 + windows.sum(axis=1)
+        sums = states[:, 0] * 10 + (windows.mean(axis=1) * 1000).round()
         return sums, sums[:, None]
 
 
 class ListeningEar:
     def __init__(self, *values: int) -> None:
-        self.waiting = deque(np.array([value, 0, 0, 0], np.float32) for value in values)
+        self.waiting = deque(window(value) for value in values)
         self.verdicts: list[float] = []
+        self.levels: list[Levels] = []
 
-    def next_window(self) -> Samples | None:
+    def next_window(self) -> Window | None:
         return self.waiting.popleft() if self.waiting else None
 
-    def judged(self, probability: float) -> None:
-        self.verdicts.append(probability)
+    def judged(self, probability: float, levels: Levels) -> bool:
+        self.verdicts.append(round(probability, 3))
+        self.levels.append(levels)
+        return bool(self.waiting)
+
+
+async def all_judged(ears: list[ListeningEar]) -> None:
+    await eventually(lambda: all(len(ear.verdicts) == 2 for ear in ears), "two verdicts each")
 
 
 @asynccontextmanager
@@ -90,9 +109,70 @@ async def test_a_run_waits_for_other_calls_unless_all_are_there() -> None:
         await eventually(lambda: second.verdicts, "a verdict")
         assert detector.runs == [2]
         loop.remove(second)
-        first.waiting.append(np.ones(4, np.float32))
+        first.waiting.append(window(1))
         loop.wake(first)  # all there are: no clock needed
         await eventually(lambda: len(first.verdicts) == 2, "a verdict at once")
+
+
+async def test_a_detector_that_is_quick_needs_no_thread_and_every_codec_has_its_samples() -> None:
+    ears = [ListeningEar(), ListeningEar(), ListeningEar()]
+    for ear, codec in zip(ears, (Codec.PCM16, Codec.ALAW, Codec.PCM16), strict=True):
+        ear.waiting.extend((window(100, codec), window(200, codec)))
+    tasks = TaskOwner("test")
+    loop = DetectionLoop(SummingDetector(), None, SystemClock(), 0.0)
+    tasks.spawn(loop.run(), "loop")
+    for ear in ears:
+        loop.add(ear)
+        loop.wake(ear)
+    await all_judged(ears)
+    await tasks.close()
+    assert [ear.verdicts[0] for ear in ears] == pytest.approx([100, 100, 100], abs=4)
+    for ear in ears:
+        assert [level.whole for level in ear.levels] == pytest.approx([0.1, 0.2], abs=0.01)
+
+
+async def test_a_call_begins_anew_where_another_was_and_there_is_room_for_any_number() -> None:
+    tasks = TaskOwner("test")
+    loop = DetectionLoop(SummingDetector(), None, SystemClock(), 0.0)
+    tasks.spawn(loop.run(), "loop")
+    for _ in range(3):
+        ears = [ListeningEar(1, number % 10) for number in range(100)]
+        for ear in ears:
+            loop.add(ear)
+            loop.wake(ear)
+        await all_judged(ears)
+        assert [ear.verdicts for ear in ears] == [[1, 10 + number % 10] for number in range(100)]
+        for ear in ears[:70]:
+            loop.remove(ear)
+    await tasks.close()
+
+
+async def test_who_comes_while_another_is_judged_gets_nothing_of_his() -> None:
+    gone, comes = ListeningEar(7), ListeningEar(1)
+    begun, go_on = threading.Event(), threading.Event()
+
+    class SlowDetector(SummingDetector):
+        def detect(
+            self, windows: NDArray[np.float32], states: NDArray[np.float32]
+        ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            begun.set()
+            go_on.wait(5)
+            return super().detect(windows, states)
+
+    tasks = TaskOwner("test")
+    with ThreadPoolExecutor(1) as thread:
+        loop = DetectionLoop(SlowDetector(), thread, SystemClock(), 0.0)
+        tasks.spawn(loop.run(), "loop")
+        loop.add(gone)
+        loop.wake(gone)
+        await eventually(begun.is_set, "the run")
+        loop.remove(gone)
+        loop.add(comes)
+        go_on.set()
+        loop.wake(comes)
+        await eventually(lambda: comes.verdicts, "a verdict")
+        await tasks.close()
+    assert (gone.verdicts, comes.verdicts) == ([], [1])
 
 
 async def test_a_call_that_was_let_go_hears_no_verdict() -> None:

@@ -80,7 +80,7 @@ class Stage:
             self.tasks.spawn(batcher.run(), "engine")
             self.engines[f"engine-{number}"] = batcher
         call = HeldCall(
-            Recognition("en-US", rules or Rules(partial_ms=None), 256, resumption),
+            Recognition("en-US", rules or Rules(partial_ms=None), EnergyDetector.window_samples, resumption),
             tuple(self.engines),
             self.notes,
             chain=Chain(self, SystemClock(), rest_s=10),

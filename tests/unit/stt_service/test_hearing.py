@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from audio.codec import encode, to_pcm16
+from audio.codec import decode_float, encode, to_pcm16
 from contracts.frames import Codec, Frame
 from stt_service.hearing import Arrival, CallerAudio
 from tests.unit.stt_service.caller import FRAME, START_US, frame
@@ -101,7 +101,7 @@ def test_windows_come_out_whole_and_in_order() -> None:
     audio.add(loud(1))
     window = audio.next_window()
     assert window is not None
-    np.testing.assert_array_equal(window, audio.between(0, WINDOW))
+    np.testing.assert_array_equal(decode_float(*window), audio.between(0, WINDOW))
     assert audio.next_window() is None
 
 
@@ -120,6 +120,41 @@ def test_silence_passes_where_nothing_comes() -> None:
     assert audio.end == FRAME + 2_400
     assert audio.latest_us == START_US + 320_000
     assert audio.add(loud(1)) == Arrival()
+
+
+def test_before_the_first_frame_no_silence_passes() -> None:
+    audio = CallerAudio(WINDOW)
+    audio.fill(300)
+    assert audio.end == 0
+    assert audio.next_window() is None
+
+
+@pytest.mark.parametrize("codec", Codec)
+def test_windows_of_any_length_are_cut_from_frames_of_any_codec(codec: Codec) -> None:
+    sound = np.concatenate([voice(20)] * 6)
+    payloads = [encode(codec, to_pcm16(sound[at : at + FRAME])) for at in range(0, len(sound), FRAME)]
+    for size in (FRAME, WINDOW, 80, 900):
+        audio = CallerAudio(size)
+        cut = []
+        for at, payload in enumerate(payloads):
+            audio.add(Frame(codec, 8_000, at, START_US + at, payload))
+            while audio.has_window and (window := audio.next_window()) is not None:
+                assert window.codec is codec
+                cut.append(decode_float(*window))
+        assert [len(one) for one in cut] == [size] * (len(sound) // size)
+        whole = np.concatenate([decode_float(codec, payload) for payload in payloads])
+        np.testing.assert_array_equal(np.concatenate(cut), whole[: len(sound) // size * size])
+        np.testing.assert_array_equal(audio.between(100, 500), whole[100:500])
+
+
+def test_a_leg_that_comes_back_in_another_codec_is_heard_on() -> None:
+    audio = CallerAudio(WINDOW)
+    audio.add(Frame(Codec.MULAW, 8_000, 0, START_US, encode(Codec.MULAW, to_pcm16(voice(20)))))
+    audio.add(Frame(Codec.ALAW, 8_000, 1, START_US + 1, encode(Codec.ALAW, to_pcm16(voice(20)))))
+    audio.add(Frame(Codec.MULAW, 8_000, 4, START_US + 2, encode(Codec.MULAW, to_pcm16(voice(20)))))
+    for start in (0, FRAME, 4 * FRAME):
+        np.testing.assert_allclose(audio.between(start, start + FRAME), voice(20), atol=3e-2)
+    assert not audio.between(2 * FRAME, 4 * FRAME).any()
 
 
 def test_other_rates_and_codecs_are_heard_at_ours() -> None:

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audio.codec import decode_float
 from contracts.messages import Endpointing, SpeechDismissed, SpeechStarted, TurnEnded
 from stt_service.actions import Decode, Purpose
+from stt_service.edges import Levels, levels
 from stt_service.ports import RATE_HZ, SpokenWord, Transcript
 from stt_service.recognition import Rules
 from stt_service.turns import TurnState
@@ -14,7 +16,7 @@ from tests.unit.stt_service.caller import FRAME, START_US, Caller, frame, saying
 from tests.unit.stt_service.speech import silence, voice
 
 MS = 1_000
-WINDOW_MS = 32
+WINDOW_MS = 20
 NEVER = lambda _decode: None  # noqa: E731 - an engine that is still at it
 
 
@@ -41,7 +43,7 @@ def test_a_turn_from_its_first_sample_to_its_last() -> None:
 
 def test_speech_is_announced_after_two_windows() -> None:
     caller = Caller()
-    caller.wait(512)
+    caller.wait(500)
     caller.say(600)
     (started,) = caller.events()
     assert isinstance(started, SpeechStarted)
@@ -50,8 +52,8 @@ def test_speech_is_announced_after_two_windows() -> None:
 
 def test_one_loud_window_is_no_speech() -> None:
     caller = Caller()
-    caller.wait(512)
-    caller.say(32)
+    caller.wait(500)
+    caller.say(20)
     caller.wait(1_000)
     assert caller.published == []
 
@@ -308,10 +310,10 @@ def test_a_line_as_loud_as_the_voice_is_left_to_the_detector() -> None:
     turn = caller.recognition
     for sequence in range(100):
         turn.hear(frame(sequence, silence(20, 0.02)))
-    verdicts = [0.0] * 20 + [0.9] * 20 + [0.0] * 20
+    verdicts = [0.0] * 20 + [0.9] * 30 + [0.0] * 40
     for verdict in verdicts:
         assert turn.next_window() is not None
-        caller.do(turn.judge(verdict))
+        caller.do(turn.judge(verdict, Levels(0.02, 0.02)))
     assert [type(body) for body in caller.events()] == [SpeechStarted, TurnEnded]
 
 
@@ -360,6 +362,6 @@ def give_windows(caller: Caller, verdict: float, count: int) -> None:
         samples = voice(20) if verdict >= 0.35 else silence(20)
         caller.recognition.hear(frame(caller.sequence, samples[:FRAME]))
         caller.sequence += 1
-        while left and caller.recognition.next_window() is not None:
-            caller.do(caller.recognition.judge(verdict))
+        while left and (window := caller.recognition.next_window()) is not None:
+            caller.do(caller.recognition.judge(verdict, *levels(decode_float(*window)[None])))
             left -= 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
 
@@ -47,10 +47,10 @@ class RecordingOutlet:
         self.traces: list[str | None] = []
         self.fault: Exception | None = None
 
-    async def frame(self, frame: Frame) -> None:
+    async def send(self, frames: Sequence[Frame]) -> None:
         if self.fault is not None:
             raise self.fault
-        self.out.append(frame)
+        self.out += frames
 
     async def synthesized(
         self, cause: Event[ReplySentence] | None, body: SentenceSynthesized, trace: str | None
