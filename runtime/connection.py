@@ -18,6 +18,7 @@ from typing_extensions import override
 from contracts.permissions import inbox_prefix
 from runtime.errors import BusUnavailable, SettingsError
 from runtime.settings import ProcessSettings
+from runtime.tasks import heeding
 from runtime.wire_speed import Direct, QuickParser
 
 log = logging.getLogger(__name__)
@@ -163,7 +164,7 @@ async def connect(settings: ProcessSettings, name: str) -> Connection:
     where = _without_password(settings.nats_url)
     try:
         async with asyncio.timeout(settings.nats_connect_timeout_s):
-            await connection.open(connection_options(settings, name), _user(settings))
+            await heeding(connection.open(connection_options(settings, name), _user(settings)))
     except TimeoutError as error:
         await _abandon(connection)
         raise BusUnavailable(
@@ -185,8 +186,8 @@ async def taken_in(client: Client) -> None:
     nats-py sends the ping of a flush ahead of what waits in its buffer; that of a second one follows it.
     """
     try:
-        await client.flush()
-        await client.flush()
+        await heeding(client.flush())
+        await heeding(client.flush())
     except nats.errors.Error as error:
         raise BusUnavailable(f"NATS does not answer: {error}", mend="is NATS running?") from error
 

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 log = logging.getLogger(__name__)
+
+ResultT = TypeVar("ResultT")
+
+
+async def heeding(work: Awaitable[ResultT]) -> ResultT:
+    """What `work` returns; a cancellation that came meanwhile, and that it swallowed, still ends the task.
+
+    `asyncio.wait_for` swallows one before Python 3.12, where what it waits for is there already, and nats-py
+    waits with it. Whoever then goes on in a loop never ends, nor does the owner who waits for his end.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    before = task.cancelling()
+    try:
+        return await work
+    finally:
+        if task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 class TaskOwner:

@@ -62,7 +62,7 @@ class Admission:
         except (KeyError, SubjectError):
             raise UnknownNumber(
                 f"nobody has the number {called!r}",
-                mend="assign it to a tenant, in E.164 form such as +15550100",
+                mend="assign it to a tenant, with an assistant, in E.164 form such as +15550100",
             ) from None
 
     def take_slot(

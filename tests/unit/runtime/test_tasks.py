@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
 import pytest
 
-from runtime.tasks import TaskOwner
+from runtime.tasks import TaskOwner, heeding
 from tests.support.waiting import eventually
 
 
@@ -94,3 +95,44 @@ async def test_a_failure_while_closing_is_told_too() -> None:
     await asyncio.sleep(0)
     await owner.close()
     assert [str(error) for error in told] == ["the wheel came off"]
+
+
+async def test_a_cancellation_that_was_swallowed_ends_the_task_all_the_same() -> None:
+    began = asyncio.Event()
+
+    async def deaf() -> str:
+        began.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return "an answer"
+
+    async def asks_for_ever() -> None:
+        while True:
+            await heeding(deaf())
+
+    asking = asyncio.create_task(asks_for_ever())
+    await began.wait()
+    asking.cancel()
+    await asyncio.wait({asking})
+    assert asking.cancelled()
+
+
+async def test_what_was_cancelled_may_still_ask_while_it_cleans_up() -> None:
+    async def answer() -> str:
+        await asyncio.sleep(0)
+        return "an answer"
+
+    said: list[str] = []
+
+    async def asks_at_its_end() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            said.append(await heeding(answer()))
+
+    asking = asyncio.create_task(asks_at_its_end())
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait({asking})
+    assert asking.cancelled()
+    assert said == ["an answer"]

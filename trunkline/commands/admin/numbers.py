@@ -11,6 +11,7 @@ from contracts.channels import ROUTER_NUMBERS
 from trunkline.administration import operation
 from trunkline.commands.admin.asking import AnyTenant, AsJson, Tenant, asked, listed, show_all, show_one
 from trunkline.commands.options import HOME, Home, Nats
+from trunkline.view import plain_console
 
 app = typer.Typer(name="number", help="Called numbers: create, assign, list.", no_args_is_help=True)
 _COLUMNS: Final = ("number", "tenant", "assistant", "label", "max_concurrent_calls", "active")
@@ -34,7 +35,7 @@ def create(
     wanted = operation(
         m.CreateNumber, number=number, label=label, assistant=assistant or None, max_concurrent_calls=calls
     )
-    show_one(asked(home, nats, ROUTER_NUMBERS, wanted, tenant).items[0], as_json=as_json)
+    _show(asked(home, nats, ROUTER_NUMBERS, wanted, tenant).items[0], as_json=as_json)
 
 
 @app.command()
@@ -49,7 +50,7 @@ def assign(
 ) -> None:
     """Give a number to a tenant; what its former one had set is gone."""
     wanted = operation(m.AssignNumber, number=number, assistant=assistant or None)
-    show_one(asked(home, nats, ROUTER_NUMBERS, wanted, tenant).items[0], as_json=as_json)
+    _show(asked(home, nats, ROUTER_NUMBERS, wanted, tenant).items[0], as_json=as_json)
 
 
 @app.command()
@@ -63,3 +64,13 @@ def unassign(number: _Number, *, as_json: AsJson = False, nats: Nats = "", home:
 def list_(*, tenant: AnyTenant = "", as_json: AsJson = False, nats: Nats = "", home: Home = HOME) -> None:
     """Show the numbers of a tenant, or all."""
     show_all(listed(home, nats, ROUTER_NUMBERS, m.ListNumbers, tenant), _COLUMNS, as_json=as_json)
+
+
+def _show(number: m.NumberView, *, as_json: bool) -> None:
+    show_one(number, as_json=as_json)
+    if not as_json and number.tenant is not None and number.assistant is None:
+        plain_console().print(
+            "Calls to it are refused until it has an assistant: assign it again with --assistant, or "
+            f"PATCH /v1/numbers/{number.number} over REST.",
+            soft_wrap=True,
+        )
