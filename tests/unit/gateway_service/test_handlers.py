@@ -535,19 +535,20 @@ async def test_the_token_may_come_with_the_handshake(shut, by):
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        (NUMBERS, "no media token came with the start"),
-        ({"token": "e.y.J"}, "the media token is not valid"),
-        ({"token": token(CALL, age_s=121)}, "the media token expired"),
+        (lambda: NUMBERS, "no media token came with the start"),
+        (lambda: {"token": "e.y.J"}, "the media token is not valid"),
+        (lambda: {"token": token(CALL, age_s=121)}, "the media token expired"),
         (
-            {"token": token(CALL), "to": "+15550199"},
+            lambda: {"token": token(CALL), "to": "+15550199"},
             "customParameters.to is not the number of the media token",
         ),
-        ({"token": token(CALL, aud="rest")[:-4]}, "the media token is not valid"),
+        (lambda: {"token": token(CALL, aud="rest")[:-4]}, "the media token is not valid"),
     ],
+    ids=["none", "no token", "expired", "for another number", "for REST"],
 )
 async def test_without_a_good_token_the_socket_is_closed_with_1008(shut, parameters, said):
     async with Caller.at(shut.app.url) as caller:
-        await caller.begin(**parameters)
+        await caller.begin(**parameters())
         code, reason = await caller.closed()
     assert code == 1008
     assert said in reason
