@@ -29,8 +29,10 @@ PROMPT = 400
 class Failover(RuleBasedStateMachine):
     """The session's core among processes that come and go; work is left under way between the rules.
 
-    Feature: ai-voice-agent, Property 3: Provider Fallback Resilience: whichever processes fail, the call goes on
-    with others. Property 10: Error Recovery Graceful Degradation: each call goes on or ends, once.
+    Feature: ai-voice-agent, Property 3: Provider Fallback Resilience: whichever processes fail, the call goes
+    on with others.
+
+    Feature: ai-voice-agent, Property 10: Error Recovery Graceful Degradation: each call goes on, or ends once.
     """
 
     def __init__(self) -> None:
