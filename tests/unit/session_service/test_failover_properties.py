@@ -32,7 +32,7 @@ class Failover(RuleBasedStateMachine):
     Feature: ai-voice-agent, Property 3: Provider Fallback Resilience: whichever processes fail, the call goes
     on with others.
 
-    Feature: ai-voice-agent, Property 10: Error Recovery Graceful Degradation: each call goes on, or ends once.
+    Feature: ai-voice-agent, Property 10: Error Recovery Graceful Degradation: calls go on, or end once.
     """
 
     def __init__(self) -> None:
