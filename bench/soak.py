@@ -5,7 +5,7 @@
 Callers of the fixed density workload come one after the other, so that about `--calls` are on the line all
 the time and some thousands have come and gone at the end. Every ten seconds everything that could leak is
 counted: memory, open files, threads and event-loop tasks of every process; subscriptions at NATS; KV entries
-(a call that is over leaves a marker in its bucket for an hour).
+(a call that is over leaves a marker in its bucket for a minute).
 The middle of the second quarter of the run is held against that of the last; at the end, with no calls, every
 slot must be free.
 """
@@ -99,7 +99,7 @@ def look(platform: LocalPlatform, series: Series) -> None:
 
 def stored(jsz: str) -> dict[str, int]:
     """How many messages each stream holds, from the monitor's page. In a bucket that is a message a key; one
-    that was removed leaves a marker for an hour.
+    that was removed leaves a marker for a while.
     """
     accounts = json.loads(jsz).get("account_details", [])
     streams = (stream for account in accounts for stream in account.get("stream_detail", []))

@@ -21,7 +21,8 @@ class StreamSpec:
 
 @dataclass(frozen=True, slots=True)
 class BucketSpec:
-    """A KV bucket; `history` values are kept of each key.
+    """A KV bucket; `history` values are kept of each key. That a key was removed is known for
+    `marker_ttl_s`, to those who watch and were away.
 
     `guards` are keys that hold no value of the bucket's own: a write of another may be made to depend on one.
     """
@@ -35,6 +36,7 @@ class BucketSpec:
         return f"$KV.{self.name}.{key}"
 
     guards: tuple[str, ...] = ()
+    marker_ttl_s: float = 3600.0
 
 
 TERM_KEY: Final = "term"
@@ -47,5 +49,11 @@ ALERTS: Final = StreamSpec(
     "ALERTS", ("alert.>",), max_age_s=30 * _DAY_S, dedupe_window_s=120, max_message_bytes=64 * 1024
 )
 ASSISTANTS_BUCKET: Final = BucketSpec("assistants", history=5, max_value_bytes=512 * 1024)
-CALLS_BUCKET: Final = BucketSpec("calls", history=1, max_value_bytes=768 * 1024, guards=(TERM_KEY,))
+CALLS_BUCKET: Final = BucketSpec(
+    "calls",
+    history=1,
+    max_value_bytes=768 * 1024,
+    guards=(TERM_KEY,),
+    marker_ttl_s=60.0,  # nobody watches it, and every call leaves one
+)
 LEASES_BUCKET: Final = BucketSpec("leases", history=1, max_value_bytes=4 * 1024)

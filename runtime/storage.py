@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 MessageT = TypeVar("MessageT", bound=Message)
 OnChange = Callable[[str, MessageT | None], Awaitable[None]]
 
-_MARKER_TTL_S: Final = 3600.0
 _READ_ALL_S: Final = 30.0
 _SIGN_OF_LIFE_S: Final = 1.0
 _WATCH_KEPT_S: Final = 60.0
@@ -184,13 +183,15 @@ class Bucket(Generic[MessageT]):
         return (await self.entry(key))[0]
 
     async def delete(self, key: str, guard: Guard | None = None) -> None:
-        """Remove `key`, if it is there. Watchers are told; after an hour no trace of it is left.
+        """Remove `key`, if it is there. Watchers are told; later no trace of it is left.
 
         Raises Conflict where `guard` has moved on.
         """
         headers = {KV_OP: KV_PURGE, Header.ROLLUP.value: MSG_ROLLUP_SUBJECT, **(self._only_if(guard) or {})}
         with _speaking_of(f"{key} cannot be removed from bucket {self._spec.name}"):
-            await self._bus.jetstream.publish(self._subject(key), headers=headers, msg_ttl=_MARKER_TTL_S)
+            await self._bus.jetstream.publish(
+                self._subject(key), headers=headers, msg_ttl=self._spec.marker_ttl_s
+            )
 
     def _subject(self, key: str) -> str:
         return self._spec.subject(key)
