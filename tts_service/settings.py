@@ -39,7 +39,7 @@ class Settings(ProcessSettings):
             ge=0,
             description="how long a lost gateway may have been lost unnoticed; what it had then is repeated",
         ),
-    ] = 4.0
+    ] = 1.5
     tts_takeover_timeout_s: Annotated[
         float, Field(gt=0, description="for a gateway to say what it holds, each time that it is asked")
     ] = 1.0

@@ -22,14 +22,19 @@ _NOTICED_WITHIN_US: Final = 15_000_000
 
 @dataclass(frozen=True, slots=True)
 class HeardTurn:
-    """One turn of one caller: the strike that fell into it, if one did, and for how much of the utterance
-    the caller had a line to the platform.
+    """One turn of one caller: the strikes that fell into it, and for how much of the utterance the caller had
+    a line to the platform.
     """
 
     story: Story | None
     turn: Turn
-    strike: Strike | None
+    strikes: tuple[Strike, ...]
     line_s: float
+
+    @property
+    def strike(self) -> Strike | None:
+        """The first of the strikes."""
+        return self.strikes[0] if self.strikes else None
 
     def silence_ms(self, endpoint_ms: float) -> float | None:
         """The silence that is not the caller's own pause: before the answer, beyond `endpoint_ms`, and in
@@ -54,8 +59,8 @@ def heard_turns(
         story = by_carrier_id.get(call.carrier_call_id)
         blows = [blow for strike in strikes if story and (blow := _blow_to(story, strike))]
         for turn in call.turns:
-            strike = next((one.strike for one in blows if one.falls_into(turn, zero_us, spoken_s)), None)
-            found.append(HeardTurn(story, turn, strike, _with_a_line_s(call, turn, spoken_s)))
+            felt = tuple(one.strike for one in blows if one.falls_into(turn, zero_us, spoken_s))
+            found.append(HeardTurn(story, turn, felt, _with_a_line_s(call, turn, spoken_s)))
     return found
 
 

@@ -95,7 +95,7 @@ def _what_is_odd(one: HeardTurn, silent_ms: float | None, usual_ms: float, scene
     if one.turn.audible_ms < low:
         return "cut short"
     if one.turn.audible_ms > high:
-        return "said again" if one.strike and one.strike.service == GATEWAY else "too long"
+        return "said again" if any(strike.service == GATEWAY for strike in one.strikes) else "too long"
     if silent_ms - usual_ms > LONG_SILENCE_MS:
         return "struck silent" if one.strike else "silent"
     return ""

@@ -130,8 +130,9 @@ def test_everybody_feels_who_holds_no_calls() -> None:
 
 
 def test_a_sentence_may_be_heard_twice_only_where_its_gateway_was_lost() -> None:
-    told = stories([STARTED, turn(1), lost(21.0), ENDED])
-    found = figures(a_call(a_turn(20, audible_ms=2_700.0)), strike("gateway-1", 20.9), told=told)
+    told = stories([STARTED, turn(1), moved(19.5), lost(21.0), ENDED])
+    blows = strike("stt-1", 19.0), strike("gateway-1", 20.9)
+    found = figures(a_call(a_turn(20, audible_ms=2_700.0)), *blows, told=told)
     assert (found["answers_said_again_after_a_gateway"], found["answers_too_long"]) == (1, 0)
 
 
