@@ -240,7 +240,7 @@ async def test_sound_waits_while_nats_is_away(nats_server: NatsServer, tmp_path:
         nats_server.stop()
         await eventually(lambda: not bus.connected, "it notices")
         frame = Frame(Codec.MULAW, 8000, 0, 0, b"\xff" * 160, reply=1, sentence=0)
-        sending = asyncio.create_task(outlet.frame(frame))
+        sending = asyncio.create_task(outlet.send([frame]))
         nats_server.start()
         await sending
         await eventually(lambda: now.frames, "the gateway has it")
