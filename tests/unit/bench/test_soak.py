@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.soak import Series, loop_tasks
+from bench.soak import Series, loop_tasks, stored
 
 
 def series(*values: float) -> dict[str, float]:
@@ -40,3 +40,9 @@ def test_too_few_looks_say_nothing() -> None:
 def test_the_tasks_of_a_process_are_read_from_its_metrics() -> None:
     page = '# HELP trunkline_loop_tasks x\n# TYPE x gauge\ntrunkline_loop_tasks{otel_scope_name="p"} 17.0\n'
     assert loop_tasks(page) == 17.0
+
+
+def test_what_streams_hold_is_read_from_the_monitor() -> None:
+    page = '{"account_details": [{"stream_detail": [{"name": "KV_calls", "state": {"messages": 3}}]}]}'
+    assert stored(page) == {"KV_calls": 3}
+    assert stored("{}") == {}
