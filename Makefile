@@ -23,7 +23,7 @@ demo: $(VENV)/.embedded $(VENV)/.project  ## start the platform and answer a cal
 	$(BIN)/trunkline demo $(ARGS)
 
 test: $(VENV)/.dev $(VENV)/.project  ## run every test, the real models included
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev $(VENV)/.project  ## check style, types and layers
 	$(BIN)/ruff check .
