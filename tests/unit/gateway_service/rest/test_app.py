@@ -177,6 +177,22 @@ async def test_a_list_is_read_page_by_page_along_its_links(there: Resting) -> No
     assert seen == wanted
 
 
+@pytest.mark.parametrize(("path", "name"), [("/credentials", "label"), ("/plans", "slug")])
+async def test_credentials_and_plans_are_read_page_by_page_too(there: Resting, path: str, name: str) -> None:
+    owner = await there.tenant("acme")
+    for one in "abc":
+        await owner.done("POST", "/credentials", {"provider": "openai", "label": one, "secret": "x"})
+        plan = {"name": one, "max_concurrent_calls": 2, "inbound_reserve": 1}
+        await there.admin.done("PUT", f"/plans/{one}", plan)
+
+    first = await owner("GET", f"{path}?limit=2")
+    assert [one[name] for one in first.json()["items"]] == ["a", "b"]
+    second = await owner("GET", first.links["next"]["url"].removeprefix("/v1"))
+    assert second.json()["items"][0][name] == "c"
+    assert await owner.done("GET", path, params={"limit": 2, "after": first.json()["next"]}) == second.json()
+    problem(await owner("GET", f"{path}?limit=0"), 422, "bad_value")
+
+
 async def test_a_number_is_assigned_configured_previewed_and_taken_back(there: Resting) -> None:
     acme, admin = await there.tenant("acme"), there.admin
     await admin.done("POST", "/numbers", {"number": "+1 202 555 0123"})
