@@ -333,7 +333,7 @@ NUMBER_SNAPSHOT: Final = Channel(
     Plane.KV,
     f"bucket {ASSISTANTS_BUCKET.name}, {ASSISTANTS_BUCKET.history} revisions",
     ("router",),
-    ("session", "trunkline"),
+    ("session", "rest", "trunkline"),
     "A called number resolved to tenant, limits and assistant.",
 )
 ACTIVE_CALL: Final = Channel(
