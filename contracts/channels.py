@@ -13,6 +13,7 @@ from contracts.frames import Frame
 from contracts.messages.base import Message
 from contracts.streams import (
     ALERTS,
+    ANSWERS_BUCKET,
     ASSISTANTS_BUCKET,
     CALLS,
     CALLS_BUCKET,
@@ -365,6 +366,17 @@ SESSION_TERM: Final = Channel(
     ("session",),
     ("session",),
     "Whose term it is: a leader of an older one can write no call record.",
+)
+
+KEPT_ANSWER: Final = Channel(
+    "answer.kept",
+    f"$KV.{ANSWERS_BUCKET.name}.{{digest}}",
+    m.KeptAnswer,
+    Plane.KV,
+    f"bucket {ANSWERS_BUCKET.name}, a day",
+    ("rest",),
+    ("rest",),
+    "How a POST was answered that may be repeated with its idempotency key.",
 )
 
 CONFIGURATION_BROKEN: Final = Channel(

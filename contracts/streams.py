@@ -24,6 +24,7 @@ class BucketSpec:
     """A KV bucket; `history` values are kept of each key.
 
     `guards` are keys that hold no value of the bucket's own: a write of another may be made to depend on one.
+    A value that is `max_age_s` old is gone; None keeps it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class BucketSpec:
         return f"$KV.{self.name}.{key}"
 
     guards: tuple[str, ...] = ()
+    max_age_s: int | None = None
 
 
 TERM_KEY: Final = "term"
@@ -49,3 +51,4 @@ ALERTS: Final = StreamSpec(
 ASSISTANTS_BUCKET: Final = BucketSpec("assistants", history=5, max_value_bytes=512 * 1024)
 CALLS_BUCKET: Final = BucketSpec("calls", history=1, max_value_bytes=768 * 1024, guards=(TERM_KEY,))
 LEASES_BUCKET: Final = BucketSpec("leases", history=1, max_value_bytes=4 * 1024)
+ANSWERS_BUCKET: Final = BucketSpec("answers", history=1, max_value_bytes=16 * 1024, max_age_s=_DAY_S)

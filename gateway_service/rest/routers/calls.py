@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -15,7 +16,7 @@ from contracts.identities import CallId, PhoneNumber
 from contracts.messages.access import PageSize
 from contracts.messages.base import Micros
 from gateway_service.rest.asking import Asking
-from gateway_service.rest.dependencies import Ask
+from gateway_service.rest.dependencies import Ask, IdempotencyKey, TheRest
 from gateway_service.rest.errors import NotFound
 from gateway_service.rest.json_route import JsonRoute
 from gateway_service.rest.shapes import Items, link_to
@@ -140,11 +141,23 @@ async def get_transcript(
 
 
 @router.post("/{id}/end", status_code=202)
-async def end_call(id: CallId, ask: Ask) -> CallView:  # noqa: A002
+async def end_call(
+    id: CallId,  # noqa: A002
+    ask: Ask,
+    rest: TheRest,
+    idempotency_key: IdempotencyKey = None,
+) -> CallView:
     """Have the call hung up; it is over once it is no longer listed as active."""
     ask.needs(m.MemberRole.SUPERVISOR)
-    view = await _held(id, ask)
-    await ask.services.ask(SESSION_END, m.EndCallReply, m.EndCall(tenant=ask.whose, call=id))
+    asked = ("calls/end", ask.tenant or "", id)
+    return await rest.repetitions.once(
+        ask.principal, idempotency_key, asked, CallView, partial(_end, id, ask)
+    )
+
+
+async def _end(call: str, ask: Asking) -> CallView:
+    view = await _held(call, ask)
+    await ask.services.ask(SESSION_END, m.EndCallReply, m.EndCall(tenant=ask.whose, call=call))
     return view
 
 
