@@ -61,6 +61,7 @@ from contracts.messages.base import (
     WireError,
 )
 from contracts.messages.calls import (
+    CallChannel,
     CallDetached,
     CallEnded,
     CallReassigned,
@@ -187,6 +188,7 @@ __all__ = [
     "AuditRequest",
     "AuthenticateReply",
     "AuthenticateRequest",
+    "CallChannel",
     "CallCounts",
     "CallDetached",
     "CallEnded",

@@ -24,6 +24,7 @@ from gateway_service.rest.shapes import Items, link_to
 router = APIRouter(prefix="/v1/calls", tags=["calls"], route_class=JsonRoute)
 
 Outcome = Literal["completed", "dropped", "rejected"]
+Channel = Literal["phone", "web", ""]
 
 
 class CallState(StrEnum):
@@ -34,7 +35,10 @@ class CallState(StrEnum):
 
 
 class CallView(BaseModel):
-    """A call. `record` is what the record tells of it once it is over."""
+    """A call. `record` is what the record tells of it once it is over.
+
+    `channel` is `phone` for a carrier's call and `web` for a program's; empty where the record does not know.
+    """
 
     id: CallId
     tenant: str
@@ -42,6 +46,7 @@ class CallView(BaseModel):
     number: str
     caller: str
     carrier_call_id: str
+    channel: Channel
     assistant: str
     language: str
     started_us: Micros
@@ -177,6 +182,7 @@ def _live(call: m.LiveCall) -> CallView:
         number=call.number,
         caller=call.caller,
         carrier_call_id=call.carrier_call_id,
+        channel=call.channel.value,
         assistant=call.assistant,
         language=call.language,
         started_us=call.started_us,
@@ -191,6 +197,7 @@ def _past(call: m.CallRecord) -> CallView:
         number=call.called,
         caller=call.caller,
         carrier_call_id=call.carrier_call_id,
+        channel=call.channel,
         assistant=call.assistant,
         language=call.language,
         started_us=call.started_us,
