@@ -308,7 +308,7 @@ async def test_rest_reads_published_numbers_and_keeps_answers_under_these_permis
         platform(guarded.url, tmp_path, users=own) as running,
         rest_beside(guarded.url, tmp_path, **who_is(own["rest"])) as web,
     ):
-        key = await key_of(running.contexts["router"].bus, "load-lab")
+        key = await key_of(running.bus, "load-lab")
         headers = {**key, "Idempotency-Key": "one"}
         wanted = {"to": SYNTHETIC_NUMBER, "from": "front desk"}
         first = await web.client.post("/v1/media-tokens", json=wanted, headers=headers)
