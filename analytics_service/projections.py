@@ -102,6 +102,7 @@ def _call_started(body: m.CallStarted) -> Row:
         "gateway": body.gateway,
         "assistant": body.assistant,
         "language": body.language,
+        "channel": body.channel.value,
     }
 
 
@@ -113,6 +114,7 @@ def _call_rejected(body: m.CallRejected) -> Row:
         "code": body.code.value,
         "status": body.status,
         "message": body.message,
+        "channel": body.channel.value,
     }
 
 

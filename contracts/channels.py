@@ -13,6 +13,7 @@ from contracts.frames import Frame
 from contracts.messages.base import Message
 from contracts.streams import (
     ALERTS,
+    ANSWERS_BUCKET,
     ASSISTANTS_BUCKET,
     CALLS,
     CALLS_BUCKET,
@@ -333,7 +334,7 @@ NUMBER_SNAPSHOT: Final = Channel(
     Plane.KV,
     f"bucket {ASSISTANTS_BUCKET.name}, {ASSISTANTS_BUCKET.history} revisions",
     ("router",),
-    ("session", "trunkline"),
+    ("session", "rest", "trunkline"),
     "A called number resolved to tenant, limits and assistant.",
 )
 ACTIVE_CALL: Final = Channel(
@@ -365,6 +366,17 @@ SESSION_TERM: Final = Channel(
     ("session",),
     ("session",),
     "Whose term it is: a leader of an older one can write no call record.",
+)
+
+KEPT_ANSWER: Final = Channel(
+    "answer.kept",
+    f"$KV.{ANSWERS_BUCKET.name}.{{digest}}",
+    m.KeptAnswer,
+    Plane.KV,
+    f"bucket {ANSWERS_BUCKET.name}, a day",
+    ("rest",),
+    ("rest",),
+    "How a POST was answered that may be repeated with its idempotency key.",
 )
 
 CONFIGURATION_BROKEN: Final = Channel(

@@ -34,6 +34,7 @@ _TOKEN_RULES = {
     "tenant": (re.compile(_TENANT), _TENANT_RULE),
     "process": (re.compile(_PROCESS), _PROCESS_RULE),
     "role": (re.compile(r"[a-z]+"), "a worker role such as 'stt'"),
+    "digest": (re.compile(r"[0-9a-f]{64}"), "a SHA-256 digest in lower-case hexadecimal"),
     "number": (re.compile(r"[1-9][0-9]{2,14}"), "an E.164 number without its plus sign"),
 }
 TOKEN_KINDS: Final = {kind: rule for kind, (_, rule) in _TOKEN_RULES.items()}

@@ -25,6 +25,7 @@ class BucketSpec:
     `marker_ttl_s`, to those who watch and were away.
 
     `guards` are keys that hold no value of the bucket's own: a write of another may be made to depend on one.
+    A value that is `max_age_s` old is gone; None keeps it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class BucketSpec:
 
     guards: tuple[str, ...] = ()
     marker_ttl_s: float = 3600.0
+    max_age_s: int | None = None
 
 
 TERM_KEY: Final = "term"
@@ -57,3 +59,4 @@ CALLS_BUCKET: Final = BucketSpec(
     marker_ttl_s=60.0,  # nobody watches it, and every call leaves one
 )
 LEASES_BUCKET: Final = BucketSpec("leases", history=1, max_value_bytes=4 * 1024)
+ANSWERS_BUCKET: Final = BucketSpec("answers", history=1, max_value_bytes=16 * 1024, max_age_s=_DAY_S)

@@ -161,6 +161,7 @@ class Call:
             gateway=self._process,
             assistant=reply.assistant.id,
             language=reply.assistant.language,
+            channel=reply.channel,
         )
         return [started, *early]
 

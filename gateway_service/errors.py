@@ -1,5 +1,8 @@
 """Why the gateway refuses or ends a leg. Each error is also the WebSocket close that the caller sees.
 
+A leg at fault hears what is wrong and the mend: its programmer reads that. A caller who is refused (`Sorry`)
+hears a sentence for callers and the code; the log and the record have the rest.
+
 TrunklineError
 ├── GatewayError            close_code and reason for the caller
 │   ├── BadMessage          1007  not JSON, or a field at fault, by name
@@ -15,10 +18,11 @@ TrunklineError
 │   ├── TokenRefused        1008  a media token that is forged, expired, or for other numbers
 │   ├── AlreadyAttached     1008  another leg has this call (retryable: that leg's gateway may be lost)
 │   ├── StartTimeout        1008  connected, and then silence
-│   ├── Draining            1012  this gateway is going away (retryable)
-│   ├── GatewayFull         4503  this gateway holds all the sockets it may (retryable)
-│   ├── SessionUnavailable  4503  nobody could say whether the call may be answered (retryable)
-│   ├── CallRefused         4000 + the session's status: 4402, 4404, 4486, 4503
+│   ├── Sorry                     in a caller's words
+│   │   ├── Draining            1012  this gateway is going away (retryable)
+│   │   ├── GatewayFull         4503  this gateway holds all the sockets it may (retryable)
+│   │   ├── SessionUnavailable  4503  nobody could say whether the call may be answered (retryable)
+│   │   └── CallRefused         4000 + the session's status: 4402, 4404, 4486, 4503
 │   └── InternalFault       1011  a fault of ours, in this call alone
 ├── StaleTakeOver           a take-over by a process that was itself replaced since
 └── UnknownCall             a command for a call that is not, or no longer, here
@@ -35,6 +39,18 @@ from contracts.messages import EndReason, WireError
 
 _REASON_BYTES: Final = 123  # RFC 6455, 5.5: a control frame holds 125 bytes, two of them the code
 _PRIVATE_CODES: Final = 4000
+_BUSY: Final = "We are sorry, all lines are busy. Please call again in a few minutes."
+_NOT_IN_SERVICE: Final = "We are sorry, this number is not in service."
+_NOT_NOW: Final = "We are sorry, your call cannot be connected now. Please try again later."
+_SAID: Final = {
+    ErrorCode.UNKNOWN_NUMBER: _NOT_IN_SERVICE,
+    ErrorCode.NUMBER_INACTIVE: _NOT_IN_SERVICE,
+    ErrorCode.SUBSCRIPTION_INACTIVE: "We are sorry, this number takes no calls at present.",
+    ErrorCode.NUMBER_FULL: _BUSY,
+    ErrorCode.TENANT_FULL: _BUSY,
+    ErrorCode.PLATFORM_FULL: _BUSY,
+    ErrorCode.NO_WORKER: _BUSY,
+}
 
 
 class GatewayError(TrunklineError):
@@ -146,7 +162,17 @@ class StartTimeout(GatewayError):
     code = ErrorCode.TIMEOUT
 
 
-class Draining(GatewayError):
+class Sorry(GatewayError):
+    """A caller who did nothing wrong is not answered, and is told so in words for callers."""
+
+    @property
+    @override
+    def reason(self) -> str:
+        """One polite sentence and, in brackets, the code: nothing of the operator's business."""
+        return close_reason(f"{_SAID.get(self.counted_as, _NOT_NOW)} [{self.counted_as}]")
+
+
+class Draining(Sorry):
     """This gateway takes no new calls."""
 
     close_code = 1012
@@ -155,7 +181,7 @@ class Draining(GatewayError):
     retryable = True
 
 
-class GatewayFull(GatewayError):
+class GatewayFull(Sorry):
     """This gateway holds all the sockets it may."""
 
     close_code = _PRIVATE_CODES + 503
@@ -163,7 +189,7 @@ class GatewayFull(GatewayError):
     retryable = True
 
 
-class SessionUnavailable(GatewayError):
+class SessionUnavailable(Sorry):
     """Nobody could say whether the call may be answered."""
 
     close_code = _PRIVATE_CODES + 503
@@ -172,7 +198,7 @@ class SessionUnavailable(GatewayError):
     retryable = True
 
 
-class CallRefused(GatewayError):
+class CallRefused(Sorry):
     """The session said no; the close code is 4000 plus its status."""
 
     def __init__(self, error: WireError) -> None:

@@ -9,9 +9,11 @@ from contracts import messages as m
 from router_service.errors import NotFound, Unsealable
 from router_service.records import Credential, Tenant
 from router_service.vault import Vault
-from router_service.work import Work
+from router_service.work import Work, page
 
 log = logging.getLogger(__name__)
+
+_OWN, _SHARED = "own", "shared"
 
 
 class Credentials:
@@ -41,12 +43,17 @@ class Credentials:
         await work.log(tenant, "credential.stored", f"{op.provider}/{op.label}")
         return m.CredentialsReply(items=(_view(credential),))
 
-    async def list_all(self, work: Work, _: m.ListCredentials) -> m.CredentialsReply:
+    async def list_all(self, work: Work, op: m.ListCredentials) -> m.CredentialsReply:
         """The tenant's own, then the platform's."""
         tenant = await work.tenant_if_named()
-        own = await work.rows(Credential).find(tenant_id=tenant.id) if tenant else []
-        shared = await work.rows(Credential).find(tenant_id=None)
-        return m.CredentialsReply(items=tuple(map(_view, [*own, *shared])))
+        part, _, beyond = (op.after or "").partition(":")
+        rows, found = work.rows(Credential), list[Credential]()
+        if tenant is not None and part != _SHARED:
+            found = await rows.find(tenant_id=tenant.id, after=beyond or None, limit=op.limit + 1)
+        after = beyond if part == _SHARED else None
+        found += await rows.find(tenant_id=None, after=after, limit=op.limit + 1 - len(found))
+        items, cursor = page(found, op.limit, _place)
+        return m.CredentialsReply(items=tuple(map(_view, items)), next=cursor)
 
     async def delete(self, work: Work, op: m.DeleteCredential) -> m.CredentialsReply:
         """Forget it."""
@@ -81,6 +88,11 @@ class Credentials:
             await work.rows(Credential).put(replace(found, key_id=self._vault.newest, sealed=sealed))
             done += 1
         return done
+
+
+def _place(row: Credential) -> str:
+    """Where a page ends: in the tenant's own or in the platform's, which follow."""
+    return f"{_SHARED if row.tenant_id is None else _OWN}:{row.id}"
 
 
 def _view(row: Credential) -> m.CredentialView:

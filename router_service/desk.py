@@ -116,23 +116,30 @@ class Desk:
         if look is not None:
             found: ReplyT = await self._look(asked, operation, look)
             return found
-        change = await self._prepared(asked, operation)
-
-        async def once(tx: Transaction) -> ReplyT:
-            work = self.work(tx, asked.principal, asked.tenant)
-            return await self._replays.once(work, asked, model, partial(_on, change, operation))
-
-        return await self._database.write(once)
+        return await self._once(asked, operation, await self._prepared(asked, operation), model)
 
     async def preview(self, asked: m.PreviewRequest) -> m.PreviewReply:
         """What would answer, if this were saved."""
         check(asked.principal, m.PreviewRequest)
+        if asked.idempotency_key is not None:
+            return await self._once(asked, asked, LOOKS[m.PreviewRequest], m.PreviewReply)
         reply: m.PreviewReply = await self._look(asked, asked, LOOKS[m.PreviewRequest])
         return reply
 
     def work(self, tx: Transaction, who: m.Principal, tenant: str | None) -> Work:
         """What an operation is given."""
         return Work(tx, who, tenant, self._now_us(), self._ids)
+
+    async def _once(
+        self, asked: m.Asked, operation: m.Message, run: Operation, model: type[ReplyT]
+    ) -> ReplyT:
+        """The answer of the first time, where the request is a repetition; else of now."""
+
+        async def once(tx: Transaction) -> ReplyT:
+            work = self.work(tx, asked.principal, asked.tenant)
+            return await self._replays.once(work, asked, model, partial(_on, run, operation))
+
+        return await self._database.write(once)
 
     async def _look(self, asked: m.Asked, operation: m.Message, look: Operation) -> Any:
         async def run(tx: Transaction) -> Any:

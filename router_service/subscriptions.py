@@ -5,14 +5,16 @@ from __future__ import annotations
 from contracts import messages as m
 from router_service.errors import BadValue, NotFound
 from router_service.records import Plan, Subscription, Tenant
-from router_service.work import Work
+from router_service.work import Work, page
 
 DEFAULT_PLAN = "standard"
 
 
-async def list_plans(work: Work, _: m.ListPlans) -> m.SubscriptionsReply:
-    """Every plan."""
-    return m.SubscriptionsReply(plans=tuple(map(_plan_view, await work.rows(Plan).find())))
+async def list_plans(work: Work, op: m.ListPlans) -> m.SubscriptionsReply:
+    """The plans, by slug."""
+    rows = await work.rows(Plan).find(after=op.after, limit=op.limit + 1)
+    plans, cursor = page(rows, op.limit, lambda plan: plan.slug)
+    return m.SubscriptionsReply(plans=tuple(map(_plan_view, plans)), next=cursor)
 
 
 async def put_plan(work: Work, op: m.PutPlan) -> m.SubscriptionsReply:

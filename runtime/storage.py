@@ -129,6 +129,7 @@ class Bucket(Generic[MessageT]):
             bucket=spec.name,
             history=spec.history,
             max_value_size=spec.max_value_bytes,
+            ttl=spec.max_age_s,
             replicas=bus.client.replicas,
         )
 

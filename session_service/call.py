@@ -116,6 +116,7 @@ class Call:
             workers=dict(self.workers),
             assistant=self.snapshot.assistant,
             direction=self.request.direction,
+            channel=self.request.channel,
             since=dict(self.since),
             attached=self.attached,
             detached_us=self.detached_us,
@@ -151,6 +152,7 @@ class Call:
             assistant=self.snapshot.assistant,
             since=dict(self.since),
             resumed=self.resumed or self.answered,
+            channel=self.request.channel,
         )
 
 
@@ -176,6 +178,7 @@ def restored(record: ActiveCall, numbers: Mapping[str, NumberSnapshot]) -> Call:
         gateway=record.gateway,
         attach=record.attached,
         direction=record.direction,
+        channel=record.channel,
     )
     return Call(
         request,

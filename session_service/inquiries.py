@@ -77,4 +77,5 @@ def _seen(call: ActiveCall) -> LiveCall:
         assistant=call.assistant.id,
         language=call.assistant.language,
         detached_us=call.detached_us,
+        channel=call.channel,
     )

@@ -196,6 +196,7 @@ class Lifecycle:
             code=refusal.code,
             status=refusal.status,
             message=refusal.message,
+            channel=request.channel,
         )
         try:
             await self._chronicle.rejected(CallRef(tenant, request.call), body)

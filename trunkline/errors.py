@@ -109,7 +109,7 @@ class CallFailed(CommandError):
 class CallRefused(CallFailed):
     """The platform closed the socket with a code of its own; `close_code` is that of the WebSocket.
 
-    `reason` is what the platform said, its mend included.
+    `reason` is what the platform said: a fault with its mend, or what a caller is told and the code.
     """
 
     def __init__(self, close_code: int, reason: str) -> None:

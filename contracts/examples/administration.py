@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from random import Random
 from typing import Final
 
@@ -287,6 +288,15 @@ def _preview(story: Story) -> None:
     story.answer(
         m.PreviewReply(assistant=RECEPTION.model_copy(update={"language": "de-DE"})),
         "This; nothing is saved.",
+    )
+    story.say(
+        ch.KEPT_ANSWER,
+        m.KeptAnswer(
+            mark=sha256(b"POST /v1/media-tokens").hexdigest(),
+            answer={"call": _id(16), "called": NUMBER, "caller": "front-desk", "tenant": TENANT},
+        ),
+        "What a program was answered that asked for a media token, should it ask again.",
+        digest=sha256(b"a program's idempotency key").hexdigest(),
     )
     story.say(
         ch.CONFIGURATION_BROKEN,

@@ -151,6 +151,7 @@ def _the_record(story: Story) -> None:
                     called=NUMBER,
                     caller=CALLER,
                     carrier_call_id=CARRIER_CALL,
+                    channel="phone",
                     assistant="reception",
                     language="en-US",
                     answered=True,

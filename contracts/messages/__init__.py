@@ -10,6 +10,7 @@ from contracts.messages.access import (
     CheckPrincipal,
     CreateKey,
     GetUser,
+    KeptAnswer,
     KeysReply,
     KeysRequest,
     KeyView,
@@ -60,6 +61,7 @@ from contracts.messages.base import (
     WireError,
 )
 from contracts.messages.calls import (
+    CallChannel,
     CallDetached,
     CallEnded,
     CallReassigned,
@@ -186,6 +188,7 @@ __all__ = [
     "AuditRequest",
     "AuthenticateReply",
     "AuthenticateRequest",
+    "CallChannel",
     "CallCounts",
     "CallDetached",
     "CallEnded",
@@ -231,6 +234,7 @@ __all__ = [
     "GetUser",
     "HangUp",
     "Heartbeat",
+    "KeptAnswer",
     "KeyView",
     "KeysReply",
     "KeysRequest",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from contracts.identities import RecordId, TenantSlug
 from contracts.messages.base import Count, Message, Micros, Reply
@@ -56,6 +56,13 @@ class Asked(Message):
     principal: Principal
     tenant: TenantSlug | None = None
     idempotency_key: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")] | None = None
+
+
+class KeptAnswer(Message):
+    """What a POST with an idempotency key was answered, and a digest of what it asked, as REST keeps it."""
+
+    mark: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="a SHA-256 digest")]
+    answer: dict[str, JsonValue]
 
 
 class UserView(Message):

@@ -32,9 +32,11 @@ class SubscriptionView(Message):
 
 
 class ListPlans(Message):
-    """Every plan."""
+    """The plans, by slug."""
 
     op: Literal["plans"] = "plans"
+    after: Cursor | None = None
+    limit: PageSize = 50
 
 
 class PutPlan(Message):
@@ -68,10 +70,11 @@ class SubscriptionsRequest(Asked):
 
 
 class SubscriptionsReply(Reply):
-    """The plans, or the subscription."""
+    """A page of the plans, or the subscription."""
 
     plans: tuple[PlanView, ...] = ()
     subscription: SubscriptionView | None = None
+    next: Cursor | None = None
 
 
 class CredentialView(Message):
@@ -98,6 +101,8 @@ class ListCredentials(Message):
     """Which credentials are stored: the tenant's own, then the platform's."""
 
     op: Literal["list"] = "list"
+    after: Cursor | None = None
+    limit: PageSize = 50
 
 
 class DeleteCredential(Message):
@@ -114,9 +119,10 @@ class CredentialsRequest(Asked):
 
 
 class CredentialsReply(Reply):
-    """The credential that it was about, or all."""
+    """The credential that it was about, or a page."""
 
     items: tuple[CredentialView, ...] = ()
+    next: Cursor | None = None
 
 
 class AuditEntry(Message):

@@ -26,6 +26,13 @@ class EndReason(StrEnum):
     FAILED = "failed"
 
 
+class CallChannel(StrEnum):
+    """How a caller comes: through a carrier, or over the media socket from a program of the tenant's."""
+
+    PHONE = "phone"
+    WEB = "web"
+
+
 class CallStarted(Message):
     """The leg is answered and audio flows; the conversation may begin."""
 
@@ -36,6 +43,7 @@ class CallStarted(Message):
     gateway: ProcessId
     assistant: str
     language: str
+    channel: CallChannel = CallChannel.WEB
 
 
 class CallRejected(Message):
@@ -47,6 +55,7 @@ class CallRejected(Message):
     code: ErrorCode
     status: Annotated[int, Field(ge=400, le=599)]
     message: str
+    channel: CallChannel = CallChannel.WEB
 
 
 class DtmfReceived(Message):

@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from contracts.identities import CallId, PhoneNumber, ProcessId, TenantSlug
 from contracts.messages.base import Count, Epoch, Message, Micros, Reply, Role
-from contracts.messages.calls import EndReason
+from contracts.messages.calls import CallChannel, EndReason
 from contracts.messages.config import AssistantSnapshot
 
 
@@ -76,7 +76,7 @@ class OpenCall(Message):
     `attach`: the leg is at the gateway that asks. Otherwise a slot is reserved for a leg that is to come
     with this call id, to whichever gateway. A call whose gateway was lost is waiting for just this: its leg,
     come again with its call id or its carrier call id, is the same call. An outbound call cannot take the
-    slots that are kept for callers.
+    slots that are kept for callers. The `channel` of a call is that of its first request.
     """
 
     call: CallId
@@ -86,6 +86,7 @@ class OpenCall(Message):
     gateway: ProcessId
     attach: bool = True
     direction: Direction = Direction.INBOUND
+    channel: CallChannel = CallChannel.WEB
 
 
 class OpenCallReply(Reply):
@@ -103,6 +104,7 @@ class OpenCallReply(Reply):
     assistant: AssistantSnapshot | None = None
     since: dict[Role, Epoch] = Field(default_factory=dict)
     resumed: bool = False
+    channel: CallChannel = CallChannel.WEB
 
     @model_validator(mode="after")
     def _either_accepted_or_rejected(self) -> Self:
@@ -138,6 +140,7 @@ class ActiveCall(Message):
     moving: tuple[Role, ...] = ()
     lives: dict[Role, Micros] = Field(default_factory=dict)
     direction: Direction = Direction.INBOUND
+    channel: CallChannel = CallChannel.WEB
 
 
 class LeaderLease(Message):

@@ -9,6 +9,7 @@ from pydantic import Field
 from contracts.identities import CallId, PhoneNumber, ProcessId, TenantSlug
 from contracts.messages.access import Cursor, PageSize
 from contracts.messages.base import Count, Message, Micros, Millis, Reply
+from contracts.messages.calls import CallChannel
 from contracts.messages.control import CallCounts
 
 
@@ -38,6 +39,7 @@ class LiveCall(Message):
     assistant: str
     language: str
     detached_us: Micros | None = None
+    channel: CallChannel = CallChannel.WEB
 
 
 class LiveCalls(Reply):
@@ -97,6 +99,7 @@ class CallRecord(Message):
     called: str
     caller: str
     carrier_call_id: str
+    channel: Literal["phone", "web", ""] = ""
     assistant: str
     language: str
     answered: bool

@@ -19,6 +19,8 @@ from gateway_service.rest.carrier_calls import CarrierCalls
 from gateway_service.rest.dependencies import Rest
 from gateway_service.rest.gate import Gate
 from gateway_service.rest.media_passes import Passes
+from gateway_service.rest.published_numbers import PublishedNumbers
+from gateway_service.rest.repetitions import Repetitions
 from gateway_service.rest.sessions import BusSessions
 from gateway_service.rest.settings import RestSettings
 from gateway_service.rest.tokens import Tokens
@@ -115,6 +117,8 @@ def build(settings: RestSettings, context: Context) -> RestApp:
         passes,
         CarrierCalls(sessions, passes),
         context.metrics.counter(WEBHOOKS),
+        PublishedNumbers(context.bus),
+        Repetitions(context.bus),
     )
     return RestApp(settings, context, web_app(settings, clock, context.rng, rest))
 

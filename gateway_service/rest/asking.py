@@ -73,6 +73,11 @@ class Asking:
         if own is not None and _RANKS[own] < _RANKS[role]:
             raise Forbidden(own, role)
 
+    def sees(self, tenant: str) -> bool:
+        """Whether what is this tenant's is there for the principal, as the request names things."""
+        own = self.principal.tenant
+        return self.principal.admin or (own == tenant and self.tenant in (None, own))
+
     @property
     def whose(self) -> str | None:
         """The tenant that a member or admin may look at, None for an admin's all.

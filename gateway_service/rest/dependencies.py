@@ -18,6 +18,8 @@ from gateway_service.rest.carrier_calls import CarrierCalls
 from gateway_service.rest.errors import TooManyRequests, Unauthenticated
 from gateway_service.rest.gate import Gate
 from gateway_service.rest.media_passes import Passes
+from gateway_service.rest.published_numbers import PublishedNumbers
+from gateway_service.rest.repetitions import Repetitions
 from gateway_service.rest.settings import RestSettings
 from runtime.clock import Clock
 from runtime.health import Health
@@ -43,6 +45,8 @@ class Rest:
     passes: Passes
     carrier_calls: CarrierCalls
     webhooks: Counter
+    numbers: PublishedNumbers
+    repetitions: Repetitions
 
 
 def rest_of(request: Request) -> Rest:

@@ -8,6 +8,7 @@ TrunklineError
     ├── Forged              403  a webhook that its carrier did not sign
     ├── NotOffered          404  something that this platform is not set up for
     ├── NotFound            404  not there, or somebody else's: there is no difference
+    ├── KeyReused           409  an idempotency key that came with another request
     ├── Changed             412  If-Match names a revision that is no longer the newest
     ├── BodyTooLarge        413
     ├── NotJson, NotForm    415
@@ -84,6 +85,18 @@ class NotOffered(RestError):
 
     code = ErrorCode.NOT_FOUND
     status = 404
+
+
+class KeyReused(RestError):
+    """An idempotency key that came with another request."""
+
+    code = ErrorCode.CONFLICT
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this idempotency key came with another request", mend="use a new key for each request"
+        )
 
 
 class Changed(RestError):

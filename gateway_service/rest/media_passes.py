@@ -41,9 +41,13 @@ class Passes:
         return uuid7(self.clock.now_us() // 1000, self.rng)
 
     def pass_for(self, call: str, called: str, caller: str, tenant: str | None) -> Pass:
-        """Let the leg of this call in. A caller who is named at length is cut to what a token carries."""
+        """Let the leg of this call in, from now on."""
+        return self.pass_of(self.claims_for(call, called, caller, tenant))
+
+    def claims_for(self, call: str, called: str, caller: str, tenant: str | None) -> MediaClaims:
+        """What a pass says from now on. A caller named at length is cut to what a token carries."""
         now_s = self.clock.now_us() // 1_000_000
-        claims = MediaClaims(
+        return MediaClaims(
             call=call,
             called=called,
             caller=caller[:MAX_PARTY],
@@ -51,8 +55,15 @@ class Passes:
             issued_s=now_s,
             expires_s=now_s + self.lifetime_s,
         )
-        expires_at = datetime.fromtimestamp(claims.expires_s, UTC)
-        return Pass(token=issue(self.keyring, claims), url=self.url, call=call, expires_at=expires_at)
+
+    def pass_of(self, claims: MediaClaims) -> Pass:
+        """The pass that says this: the same for the same claims, while the keyring's newest key is."""
+        return Pass(
+            token=issue(self.keyring, claims),
+            url=self.url,
+            call=claims.call,
+            expires_at=datetime.fromtimestamp(claims.expires_s, UTC),
+        )
 
     def holds(self, given: Pass) -> bool:
         """Whether a pass can still be used to come for the first time."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from contracts.channels import SESSION_CALLS, SESSION_END, SESSION_OPEN
 from contracts.messages import (
+    CallChannel,
     EndCall,
     EndCallReply,
     ListLiveCalls,
@@ -35,6 +36,7 @@ class BusSessions:
             carrier_call_id=carrier_call_id,
             gateway=self.process,
             attach=False,
+            channel=CallChannel.PHONE,
         )
         return await self.bus.request(SESSION_OPEN, wanted, OpenCallReply, timeout_s=self.timeout_s)
 

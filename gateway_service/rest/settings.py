@@ -20,6 +20,8 @@ class RestSettings(TokenSettings):
     rest_token_s: Annotated[int, Field(ge=10, le=86_400)] = 900
     # How long an answer of router about a key or a token's user is believed.
     rest_recheck_s: Annotated[float, Field(ge=0, le=60)] = 5.0
+    # For how long a checked API key stays good while router cannot be asked.
+    rest_key_stale_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
     rest_answer_timeout_s: Annotated[float, Field(gt=0)] = 10.0
     # What router takes is at most a message of NATS, 1 MB.
     rest_max_body_bytes: Annotated[int, Field(ge=1024, le=1_000_000)] = 524_288

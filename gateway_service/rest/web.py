@@ -35,7 +35,8 @@ answers this number, and what differs there), `POST /v1/numbers/{number}/preview
 
 In a path or a query the plus of a number may be written as `%2B`. Lists are `{items, next}`: `next` goes into
 `?after=`. Every refusal is a Problem (RFC 9457) whose `mend` says what to do. A POST that is sent again with
-the same `Idempotency-Key` within a day is done once."""
+the same `Idempotency-Key` within a day is done once and answered as the first time; another body with that
+key is refused (409). Only signing in takes no such key."""
 _PROBLEMS: Final = {
     400: "a value that cannot be taken, or a request that cannot be read",
     401: "no token or key, or one that is not valid here",

@@ -26,8 +26,8 @@ CALLER = "+15550142"
 
 
 @asynccontextmanager
-async def reached(nats_url: str, folder: Path, **settings: Any):
-    """A platform that takes nobody without a token, and its REST."""
+async def reached(nats_url: str, folder: Path, rest: dict[str, Any] | None = None, **settings: Any):
+    """A platform that takes nobody without a token, and its REST, set up as `rest` says."""
     shut = {"gateway_open_loopback": False, **settings}
     async with (
         platform(nats_url, folder, settings=shut) as running,
@@ -37,6 +37,7 @@ async def reached(nats_url: str, folder: Path, **settings: Any):
             rest_media_url=running.url,
             rest_public_url=PUBLIC,
             rest_twilio_auth_token=f"old-one,{AUTH_TOKEN}",
+            **(rest or {}),
         ) as web,
     ):
         yield running, web

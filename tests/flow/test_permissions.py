@@ -30,7 +30,8 @@ from runtime.settings import ProcessSettings
 from tests.support.bus_guests import Guest, guest
 from tests.support.callers import caller_to, noise
 from tests.support.context import service_context
-from tests.support.platform import platform, who_is
+from tests.support.platform import SYNTHETIC_NUMBER, platform, who_is
+from tests.support.web import key_of, rest_beside
 from trunkline.bus_client import open_bus
 from trunkline.bus_users import ACCOUNT, BusUser, BusUsers
 from trunkline.ledger import read_ledger
@@ -38,7 +39,13 @@ from trunkline.nats_server import NatsServer
 from trunkline.workers import LIGHT
 
 ROLES = ("gateway", "stt", "llm", "tts")
-TOKENS = {"process": "p1", "tenant": CALL.tenant, "call": CALL.call, "number": "15550100"}
+TOKENS = {
+    "process": "p1",
+    "tenant": CALL.tenant,
+    "call": CALL.call,
+    "number": "15550100",
+    "digest": "0a" * 32,
+}
 EVERYTHING = (
     ">",
     "*.>",
@@ -194,8 +201,9 @@ async def test_whoever_holds_a_call_hears_of_it_only_what_is_for_him(
         ("CONSUMER.DURABLE.CREATE.CALLS.analytics", {"analytics"}),
         ("CONSUMER.MSG.NEXT.CALLS.analytics", {"analytics"}),
         ("CONSUMER.DELETE.CALLS.analytics", set()),
-        ("CONSUMER.CREATE.KV_assistants", {"router", "session", OPERATOR}),
-        ("STREAM.MSG.GET.KV_assistants", {"router", "session", OPERATOR}),
+        ("CONSUMER.CREATE.KV_assistants", {"rest", "router", "session", OPERATOR}),
+        ("STREAM.MSG.GET.KV_assistants", {"rest", "router", "session", OPERATOR}),
+        ("STREAM.MSG.GET.KV_answers", {"rest"}),
         ("STREAM.PURGE.KV_assistants", set()),
         ("STREAM.DELETE.KV_assistants", set()),
         ("CONSUMER.CREATE.KV_calls", {"session"}),
@@ -290,6 +298,27 @@ async def test_a_whole_call_is_held_and_recorded_under_these_permissions(
         for context in running.contexts.values():
             assert context.bus.unacknowledged == 0
     assert "permissions violation" not in caplog.text.lower()
+
+
+async def test_rest_reads_published_numbers_and_keeps_answers_under_these_permissions(
+    guarded: NatsServer, users: BusUsers, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = {name: users.of(name) for name in SERVICES}
+    async with (
+        platform(guarded.url, tmp_path, users=own) as running,
+        rest_beside(guarded.url, tmp_path, **who_is(own["rest"])) as web,
+    ):
+        key = await key_of(running.bus, "load-lab")
+        headers = {**key, "Idempotency-Key": "one"}
+        wanted = {"to": SYNTHETIC_NUMBER, "from": "front desk"}
+        first = await web.client.post("/v1/media-tokens", json=wanted, headers=headers)
+        assert first.status_code == 201, first.text
+        again = await web.client.post("/v1/media-tokens", json=wanted, headers=headers)
+        assert again.json() == first.json()
+        numbers = await web.context.bus.jetstream.key_value("answers")
+        assert (await numbers.status()).values == 1
+    assert "permissions violation" not in caplog.text.lower()
+    assert "no number can be looked up" not in caplog.text
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from tests.unit.session_service.stage import TENANT, a_number
 from tests.unit.session_service.town import Town, session, town
 
 NUMBER = a_number().number
+UNKNOWN = "01997d1e-0000-7000-8000-000000000001"
 
 
 @pytest.fixture
@@ -60,8 +61,13 @@ async def test_a_call_is_seen_counted_ended_and_told_afterwards(there: tuple[Res
     assert (await other.done("GET", "/usage"))["numbers"] == {}
     assert not places.hung_up
 
-    assert (await owner("POST", f"/calls/{ref.call}/end")).status_code == 202
+    once = {"headers": {"Idempotency-Key": "one"}}
+    ended = await owner("POST", f"/calls/{ref.call}/end", **once)
+    assert (ended.status_code, ended.json()["id"]) == (202, ref.call)
     await places.ends(ref, EndReason.COMMANDED)
+    again = await owner("POST", f"/calls/{ref.call}/end", **once)
+    assert (again.status_code, again.json()) == (202, ended.json())
+    assert (await owner("POST", f"/calls/{UNKNOWN}/end", **once)).status_code == 409
     assert (await owner("POST", f"/calls/{ref.call}/end")).status_code == 404
 
     while not (past := (await owner.done("GET", "/calls"))["items"]):

@@ -8,19 +8,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 from sqlalchemy import event
 
 from contracts import messages as m
-from contracts.channels import ROUTER_NUMBERS
+from contracts.channels import ROUTER_KEYS, ROUTER_NUMBERS
 from contracts.errors import ErrorCode
 from contracts.messages import CallEnded, CallRejected, CallStarted, EndReason, PlayoutEnded, TurnEnded
-from tests.flow.test_media_tokens import caller, reached, token_in, voice
+from tests.flow.test_media_tokens import CALLER, TENANT, caller, reached, token_in, voice
 from tests.support.callers import noise
 from tests.support.databases import embedded_postgres, stop
 from tests.support.office import ADMIN, KEYRING
 from tests.support.platform import SYNTHETIC_NUMBER, Platform
 from tests.support.waiting import eventually
-from tests.support.web import Web
+from tests.support.web import Web, key_of
 
 NOBODYS = "+15550999"
 
@@ -31,14 +32,14 @@ async def number_of(running: Platform) -> m.NumbersReply:
     return await running.bus.request(ROUTER_NUMBERS, asked, m.NumbersReply, timeout_s=10)
 
 
-async def call_from_webhook_to_end(running: Platform, web: Web, sid: str) -> None:
-    """A carrier's call: admitted, answered, heard, spoken to, ended; and one to nobody's number, rejected."""
+async def call_to_end(running: Platform, token: str, sid: str) -> None:
+    """A call is answered, greeted, heard, spoken to, ended."""
     known = len(running.record.events)
 
     def told(kind: type[Any], count: int = 1) -> bool:
         return sum(isinstance(one.body, kind) for one in running.record.events[known:]) >= count
 
-    async with caller(running, token_in(await voice(web, CallSid=sid)), sid) as speaker:
+    async with caller(running, token, sid) as speaker:
         await eventually(lambda: told(CallStarted), "it is answered")
         await eventually(lambda: told(PlayoutEnded), "it is greeted")
         said = speaker.say(noise(0.6))
@@ -47,10 +48,19 @@ async def call_from_webhook_to_end(running: Platform, web: Web, sid: str) -> Non
     await eventually(lambda: told(CallEnded), "it is over")
     (ended,) = (one.body for one in running.record.events[known:] if isinstance(one.body, CallEnded))
     assert ended.reason is EndReason.CALLER_HUNG_UP
+
+
+async def call_from_webhook_to_end(running: Platform, web: Web, sid: str) -> None:
+    """A carrier's call is admitted and goes on to its end; one to nobody's number is rejected."""
+    await call_to_end(running, token_in(await voice(web, CallSid=sid)), sid)
+    known = len(running.record.events)
     assert [verb.tag for verb in await voice(web, CallSid=sid.replace("CA0", "CA1"), To=NOBODYS)] == [
         "Reject"
     ]
-    await eventually(lambda: told(CallRejected), "the other is on record")
+    await eventually(
+        lambda: any(isinstance(one.body, CallRejected) for one in running.record.events[known:]),
+        "the other is on record",
+    )
     assert (await running.active_calls()).calls == ()
 
 
@@ -69,6 +79,41 @@ async def test_with_sql_stopped_calls_are_routed_answered_and_ended(nats_url: st
 
             server.ensure_postgres_running()
             assert (await number_of(running)).error is None
+
+
+async def test_with_sql_stopped_a_tenants_program_places_calls(nats_url: str, tmp_path: Path) -> None:
+    with embedded_postgres() as server:
+        routing = {"router_database_url": server.get_uri(), "router_keyring": KEYRING}
+        async with reached(nats_url, tmp_path, rest={"rest_recheck_s": 0}, **routing) as (running, web):
+            key, late = await key_of(running.bus, TENANT), await key_of(running.bus, TENANT)
+            other = await key_of(running.bus, "bright-smile")
+
+            async def asked(headers: dict[str, str], to: str = SYNTHETIC_NUMBER) -> httpx.Response:
+                wanted = {"to": to, "from": CALLER}
+                return await web.client.post("/v1/media-tokens", json=wanted, headers=headers)
+
+            me = await web.client.get("/v1/me", headers=key)
+            assert me.status_code == 200, "the key is known from now on, and the number is not"
+            assert (await asked(other)).status_code == 404
+            stop(server)
+
+            for at in range(2):
+                given = await asked(key)
+                assert given.status_code == 201, given.text
+                await call_to_end(running, given.json()["token"], f"CA{at:032x}")
+            assert (await asked(key, NOBODYS)).status_code == 503, "router would have to say"
+            assert (await asked(other)).status_code == 503, "as for what nobody has"
+            assert (await asked(late)).status_code == 503, "it was never checked"
+
+            server.ensure_postgres_running()
+            assert (await number_of(running)).error is None
+            revoked = m.RevokeKey(id=me.json()["subject"].removeprefix("key:"))
+            asking = m.KeysRequest(principal=ADMIN, tenant=TENANT, operation=revoked)
+            assert (await running.bus.request(ROUTER_KEYS, asking, m.KeysReply, timeout_s=10)).error is None
+            assert (await asked(key)).status_code == 401
+            stop(server)
+            assert (await asked(key)).status_code == 503, "what was revoked does not come back"
+            server.ensure_postgres_running()
 
 
 @contextmanager
@@ -90,7 +135,10 @@ def statements_of(running: Platform) -> Iterator[list[str]]:
 
 
 async def test_a_call_adds_no_sql_query(nats_url: str, tmp_path: Path) -> None:
-    async with reached(nats_url, tmp_path, router_reload_s=600.0) as (running, web):
+    believed = {"rest_recheck_s": 60}
+    async with reached(nats_url, tmp_path, rest=believed, router_reload_s=600.0) as (running, web):
+        key, wanted = await key_of(running.bus, TENANT), {"to": SYNTHETIC_NUMBER, "from": CALLER}
+        assert (await web.client.get("/v1/me", headers=key)).status_code == 200
         with statements_of(running) as sent:
             assert (await number_of(running)).error is None
             assert sent, "what router asks its database is seen"
@@ -98,4 +146,6 @@ async def test_a_call_adds_no_sql_query(nats_url: str, tmp_path: Path) -> None:
 
             for at in range(3):
                 await call_from_webhook_to_end(running, web, f"CA{at:032x}")
+            given = await web.client.post("/v1/media-tokens", json=wanted, headers=key)
+            await call_to_end(running, given.json()["token"], f"CA{9:032x}")
             assert sent == []

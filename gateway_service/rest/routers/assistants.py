@@ -136,9 +136,16 @@ async def preview_assistant(
     id: AssistantRef,  # noqa: A002
     ask: Ask,
     body: AssistantPreview = _AS_IT_IS,
+    idempotency_key: IdempotencyKey = None,
 ) -> m.AssistantSnapshot:
     """The merged configuration that would answer, if this were saved: nothing is."""
-    asked = m.PreviewRequest(principal=ask.principal, tenant=ask.tenant, assistant=id, **body.given())
+    asked = m.PreviewRequest(
+        principal=ask.principal,
+        tenant=ask.tenant,
+        idempotency_key=idempotency_key,
+        assistant=id,
+        **body.given(),
+    )
     merged = (await ask.services.ask(ROUTER_PREVIEW, m.PreviewReply, asked)).assistant
     assert merged is not None
     return merged

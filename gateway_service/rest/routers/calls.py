@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -15,7 +16,7 @@ from contracts.identities import CallId, PhoneNumber
 from contracts.messages.access import PageSize
 from contracts.messages.base import Micros
 from gateway_service.rest.asking import Asking
-from gateway_service.rest.dependencies import Ask
+from gateway_service.rest.dependencies import Ask, IdempotencyKey, TheRest
 from gateway_service.rest.errors import NotFound
 from gateway_service.rest.json_route import JsonRoute
 from gateway_service.rest.shapes import Items, link_to
@@ -23,6 +24,7 @@ from gateway_service.rest.shapes import Items, link_to
 router = APIRouter(prefix="/v1/calls", tags=["calls"], route_class=JsonRoute)
 
 Outcome = Literal["completed", "dropped", "rejected"]
+Channel = Literal["phone", "web", ""]
 
 
 class CallState(StrEnum):
@@ -33,7 +35,10 @@ class CallState(StrEnum):
 
 
 class CallView(BaseModel):
-    """A call. `record` is what the record tells of it once it is over."""
+    """A call. `record` is what the record tells of it once it is over.
+
+    `channel` is `phone` for a carrier's call and `web` for a program's; empty where the record does not know.
+    """
 
     id: CallId
     tenant: str
@@ -41,6 +46,7 @@ class CallView(BaseModel):
     number: str
     caller: str
     carrier_call_id: str
+    channel: Channel
     assistant: str
     language: str
     started_us: Micros
@@ -140,11 +146,23 @@ async def get_transcript(
 
 
 @router.post("/{id}/end", status_code=202)
-async def end_call(id: CallId, ask: Ask) -> CallView:  # noqa: A002
+async def end_call(
+    id: CallId,  # noqa: A002
+    ask: Ask,
+    rest: TheRest,
+    idempotency_key: IdempotencyKey = None,
+) -> CallView:
     """Have the call hung up; it is over once it is no longer listed as active."""
     ask.needs(m.MemberRole.SUPERVISOR)
-    view = await _held(id, ask)
-    await ask.services.ask(SESSION_END, m.EndCallReply, m.EndCall(tenant=ask.whose, call=id))
+    asked = ("calls/end", ask.tenant or "", id)
+    return await rest.repetitions.once(
+        ask.principal, idempotency_key, asked, CallView, partial(_end, id, ask)
+    )
+
+
+async def _end(call: str, ask: Asking) -> CallView:
+    view = await _held(call, ask)
+    await ask.services.ask(SESSION_END, m.EndCallReply, m.EndCall(tenant=ask.whose, call=call))
     return view
 
 
@@ -164,6 +182,7 @@ def _live(call: m.LiveCall) -> CallView:
         number=call.number,
         caller=call.caller,
         carrier_call_id=call.carrier_call_id,
+        channel=call.channel.value,
         assistant=call.assistant,
         language=call.language,
         started_us=call.started_us,
@@ -178,6 +197,7 @@ def _past(call: m.CallRecord) -> CallView:
         number=call.called,
         caller=call.caller,
         carrier_call_id=call.carrier_call_id,
+        channel=call.channel,
         assistant=call.assistant,
         language=call.language,
         started_us=call.started_us,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import Field
 
 from contracts import messages as m
 from contracts.channels import ROUTER_CREDENTIALS
 from contracts.identities import RecordId
 from contracts.messages.access import Secret
-from gateway_service.rest.dependencies import Ask, IdempotencyKey
+from gateway_service.rest.dependencies import Ask, IdempotencyKey, Page
 from gateway_service.rest.json_route import JsonRoute
-from gateway_service.rest.shapes import Body, Items
+from gateway_service.rest.shapes import Body, Items, link_to
 
 router = APIRouter(prefix="/v1/credentials", tags=["credentials"], route_class=JsonRoute)
 
@@ -27,10 +27,12 @@ class NewCredential(Body):
 
 
 @router.get("")
-async def list_credentials(ask: Ask) -> Items[m.CredentialView]:
+async def list_credentials(ask: Ask, page: Page, request: Request) -> Items[m.CredentialView]:
     """Which credentials are stored: the tenant's own, then the platform's."""
-    reply = await ask.router(ROUTER_CREDENTIALS, m.CredentialsReply, m.ListCredentials())
-    return Items(items=reply.items)
+    operation = m.ListCredentials(**page.given())
+    reply = await ask.router(ROUTER_CREDENTIALS, m.CredentialsReply, operation)
+    link_to(request, reply.next)
+    return Items(items=reply.items, next=reply.next)
 
 
 @router.post("", status_code=201)

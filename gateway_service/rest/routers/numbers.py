@@ -106,10 +106,19 @@ async def unassign_number(number: DialledNumber, who: Who) -> m.NumberView:
 
 @router.post("/{number}/preview")
 async def preview_number(
-    number: DialledNumber, ask: Ask, body: NumberPreview = _AS_IT_IS
+    number: DialledNumber,
+    ask: Ask,
+    body: NumberPreview = _AS_IT_IS,
+    idempotency_key: IdempotencyKey = None,
 ) -> m.NumberSnapshot:
     """What the next call to this number would be answered with, if this were saved: nothing is."""
-    asked = m.PreviewRequest(principal=ask.principal, tenant=ask.tenant, number=number, **body.given())
+    asked = m.PreviewRequest(
+        principal=ask.principal,
+        tenant=ask.tenant,
+        idempotency_key=idempotency_key,
+        number=number,
+        **body.given(),
+    )
     snapshot = (await ask.services.ask(ROUTER_PREVIEW, m.PreviewReply, asked)).snapshot
     assert snapshot is not None
     return snapshot

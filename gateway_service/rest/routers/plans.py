@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from contracts import messages as m
 from contracts.channels import ROUTER_SUBSCRIPTIONS
 from contracts.messages.access import Name
 from contracts.messages.base import Calls, PlanSlug
-from gateway_service.rest.dependencies import Who
+from gateway_service.rest.dependencies import Page, Who
 from gateway_service.rest.json_route import JsonRoute
-from gateway_service.rest.shapes import Body, Items
+from gateway_service.rest.shapes import Body, Items, link_to
 
 router = APIRouter(prefix="/v1/plans", tags=["plans"], route_class=JsonRoute)
 
@@ -24,10 +24,12 @@ class PlanBody(Body):
 
 
 @router.get("")
-async def list_plans(who: Who) -> Items[m.PlanView]:
-    """Every plan."""
-    reply = await who.router(ROUTER_SUBSCRIPTIONS, m.SubscriptionsReply, m.ListPlans())
-    return Items(items=reply.plans)
+async def list_plans(who: Who, page: Page, request: Request) -> Items[m.PlanView]:
+    """The plans, by slug."""
+    operation = m.ListPlans(**page.given())
+    reply = await who.router(ROUTER_SUBSCRIPTIONS, m.SubscriptionsReply, operation)
+    link_to(request, reply.next)
+    return Items(items=reply.plans, next=reply.next)
 
 
 @router.put("/{slug}")

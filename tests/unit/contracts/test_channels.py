@@ -22,6 +22,7 @@ TOKENS = {
     "process": "stt-1",
     "role": "stt",
     "number": "15550100",
+    "digest": "0a" * 32,
 }
 EVENT: dict[str, Any] = {
     "id": "019b78c9-383f-738c-bad9-8a70a603e9e1",

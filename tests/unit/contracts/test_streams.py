@@ -1,6 +1,6 @@
 from contracts.channel import Plane
 from contracts.channels import CHANNELS
-from contracts.streams import ASSISTANTS_BUCKET, CALLS, CALLS_BUCKET, LEASES_BUCKET
+from contracts.streams import ANSWERS_BUCKET, ASSISTANTS_BUCKET, CALLS, CALLS_BUCKET, LEASES_BUCKET
 
 DAY_S = 86_400
 
@@ -20,4 +20,5 @@ def test_an_event_repeated_within_the_window_is_stored_once() -> None:
 def test_every_kv_channel_has_its_bucket() -> None:
     buckets = {row.pattern.split(".")[1] for row in CHANNELS if row.plane is Plane.KV}
 
-    assert buckets == {ASSISTANTS_BUCKET.name, CALLS_BUCKET.name, LEASES_BUCKET.name}
+    specs = (ANSWERS_BUCKET, ASSISTANTS_BUCKET, CALLS_BUCKET, LEASES_BUCKET)
+    assert buckets == {spec.name for spec in specs}

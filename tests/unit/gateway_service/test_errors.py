@@ -24,15 +24,26 @@ def test_the_reason_names_the_fault_and_the_mend():
 
 
 @pytest.mark.parametrize("status", [402, 404, 486, 503])
-def test_a_refusal_keeps_the_sessions_code_status_and_words(status):
+def test_a_refusal_keeps_the_sessions_code_and_status_and_its_words_for_the_log(status):
     wire = WireError(
         code=ErrorCode.TENANT_FULL, message="no room", mend="wait", retryable=True, status=status
     )
     error = CallRefused(wire)
     assert error.close_code == 4000 + status
     assert error.counted_as is ErrorCode.TENANT_FULL
-    assert error.reason == "no room (wait)"
+    assert str(error) == "no room (wait)"
     assert error.retryable
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_a_caller_who_is_refused_hears_a_sentence_for_callers_and_the_code(code):
+    wire = WireError(code=code, message="acme holds its 5 calls", mend="raise the limit", status=486)
+    reason = CallRefused(wire).reason
+    assert reason.startswith("We are sorry, ")
+    assert reason.endswith(f". [{code}]")
+    assert len(reason.encode()) < 123, "nothing was cut"
+    assert "acme" not in reason
+    assert "raise" not in reason
 
 
 def test_each_error_has_a_close_code_a_client_may_see():

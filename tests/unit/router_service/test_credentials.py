@@ -67,6 +67,26 @@ async def test_a_tenants_own_goes_before_the_shared_one(desk: Office) -> None:
         await reveal(desk, "acme", "deepgram")
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 6])
+async def test_the_own_and_then_the_shared_are_read_page_by_page(desk: Office, limit: int) -> None:
+    owner = await desk.tenant("acme")
+    other = await desk.tenant("beta")
+    for who, labels in ((ADMIN, "ab"), (owner, "cde"), (other, "f")):
+        for label in labels:
+            await desk.ask(who, m.PutCredential(provider="openai", label=label, secret="x"))
+
+    async def read(who: m.Principal) -> str:
+        seen, after = "", None
+        while True:
+            reply = await desk.ask(who, m.ListCredentials(after=after, limit=limit))
+            assert len(reply.items) <= limit
+            seen, after = seen + "".join(item.label for item in reply.items), reply.next
+            if after is None:
+                return seen
+
+    assert (await read(owner), await read(other), await read(ADMIN)) == ("cdeab", "fab", "ab")
+
+
 async def test_a_tenant_does_not_delete_the_shared_one(desk: Office) -> None:
     owner = await desk.tenant("acme")
     shared = (await desk.ask(ADMIN, m.PutCredential(provider="openai", secret="shared"))).items[0]

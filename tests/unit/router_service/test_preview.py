@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from contracts import messages as m
-from router_service.errors import BadConfiguration, BadValue, NotFound
+from router_service.errors import BadConfiguration, BadValue, Conflict, NotFound
 from tests.support.office import Office, member
 
 NUMBER = "+15550100"
@@ -42,6 +42,17 @@ async def test_an_assistant_is_previewed_alone_and_an_override_tried(desk: Offic
     assert alone.assistant.language == "en-US"
     assert tried.assistant is not None
     assert tried.assistant.language == "it"
+
+
+async def test_a_preview_is_repeated_with_its_key_as_it_was(desk: Office) -> None:
+    owner = await desk.tenant("acme")
+    first = await preview(desk, assistant="desk", idempotency_key="one")
+    await desk.ask(owner, m.UpdateAssistant(id="desk", changes={"greeting": "Hello."}))
+
+    assert await preview(desk, assistant="desk", idempotency_key="one") == first
+    assert await preview(desk, assistant="desk", idempotency_key="two") != first
+    with pytest.raises(Conflict):
+        await preview(desk, assistant="desk", changes={"greeting": "Hi."}, idempotency_key="one")
 
 
 @pytest.mark.parametrize(

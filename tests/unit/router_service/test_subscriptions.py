@@ -28,6 +28,17 @@ async def test_a_tenant_is_on_the_plan_it_was_given(desk: Office) -> None:
     assert (await desk.ask(member("acme"), m.GetSubscription())).subscription.max_concurrent_calls == 60
 
 
+async def test_plans_are_read_page_by_page(desk: Office) -> None:
+    for slug in ("bronze", "gold", "silver"):
+        plan = m.PlanView(slug=slug, name=slug, max_concurrent_calls=5, inbound_reserve=1)
+        await desk.ask(ADMIN, m.PutPlan(plan=plan))
+
+    first = await desk.ask(ADMIN, m.ListPlans(limit=2))
+    assert ([plan.slug for plan in first.plans], first.next) == (["bronze", "gold"], "gold")
+    second = await desk.ask(ADMIN, m.ListPlans(limit=2, after=first.next))
+    assert ([plan.slug for plan in second.plans], second.next) == (["silver", "standard"], None)
+
+
 async def test_a_tenants_own_limits_go_before_the_plans(desk: Office) -> None:
     owner = await desk.tenant("acme")
 

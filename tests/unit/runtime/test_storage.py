@@ -118,6 +118,16 @@ async def test_a_bucket_is_there_already_also_with_another_history(nats_url: str
             assert await again.all() == {"a": call_of(1)}
 
 
+async def test_a_bucket_forgets_what_has_its_age(nats_url: str) -> None:
+    async with a_bus(nats_url) as bus:
+        bucket = await Bucket.open(bus, BucketSpec("short", 1, 9_000, max_age_s=1), ActiveCall)
+        await bucket.put("a", call_of(1))
+        assert await bucket.get("a") == call_of(1)
+        while await bucket.get("a") is not None:
+            pass
+        await bucket.replace("a", call_of(2), 0)
+
+
 async def test_junk_is_left_out_and_named(nats_url: str, caplog: pytest.LogCaptureFixture) -> None:
     async with a_bus(nats_url) as bus:
         bucket = await Bucket.open(bus, CALLS_BUCKET, ActiveCall)

@@ -17,12 +17,13 @@ from typing import Any
 import httpx
 import pytest
 
+from contracts.messages import MemberRole
 from gateway_service.keyring import BadKeyring
 from gateway_service.rest.app import SERVICE
 from runtime.errors import PortInUse
 from tests.support.context import service_context
 from tests.support.office import CONFIG
-from tests.support.resting import PASSWORD, Resting, rest, rest_settings, resting
+from tests.support.resting import PASSWORD, Api, Resting, rest, rest_settings, resting
 from trunkline.nats_server import free_port
 
 NUMBER = "+12025550123"
@@ -147,6 +148,53 @@ async def test_a_post_that_is_repeated_with_its_key_is_done_once(there: Resting)
     problem(await owner("POST", "/keys", {"label": "a", "role": "agent"}, **bad), 422, "bad_value")
 
 
+async def test_a_preview_that_is_repeated_with_its_key_is_the_same(there: Resting) -> None:
+    owner = await there.tenant("acme")
+    await there.admin.done("POST", "/numbers", {"number": NUMBER})
+    await there.admin.done("PUT", f"/numbers/{NUMBER}/assignment", {"tenant": "acme", "assistant": "desk"})
+    for path in ("/assistants/desk/preview", f"/numbers/{NUMBER}/preview"):
+        once = {"headers": {"Idempotency-Key": path}}
+        first = await owner.done("POST", path, {}, **once)
+        await owner.done("PATCH", "/assistants/desk", {"greeting": f"Hello from {path}."})
+        assert await owner.done("POST", path, {}, **once) == first
+        assert await owner.done("POST", path, {}) != first
+        problem(await owner("POST", path, {"changes": {"prompt": "Sing."}}, **once), 409, "conflict")
+
+
+async def test_a_media_token_is_given_again_to_who_repeats_the_request(
+    nats_url: str, tmp_path: Path, there: Resting
+) -> None:
+    owner, other = await there.tenant("acme"), await there.tenant("beta")
+    agent = await there.owner("acme", MemberRole.AGENT)
+    await there.admin.done("POST", "/numbers", {"number": NUMBER})
+    await there.admin.done("PUT", f"/numbers/{NUMBER}/assignment", {"tenant": "acme", "assistant": "desk"})
+    wanted = {"to": NUMBER, "from": "front desk"}
+    once = {"headers": {"Idempotency-Key": "one"}}
+
+    problem(await owner("POST", "/media-tokens", {**wanted, "to": "+12025550999"}, **once), 404, "not_found")
+    first = await owner("POST", "/media-tokens", wanted, **once)
+    assert first.status_code == 201
+    again = await owner("POST", "/media-tokens", wanted, **once)
+    assert (again.status_code, again.json()) == (201, first.json())
+    fresh = await owner.done("POST", "/media-tokens", wanted)
+    assert fresh["call"] != first.json()["call"]
+    assert (await agent.done("POST", "/media-tokens", wanted, **once))["call"] != first.json()["call"]
+    problem(await owner("POST", "/media-tokens", {**wanted, "from": "x"}, **once), 409, "conflict")
+    problem(await other("POST", "/media-tokens", wanted, **once), 404, "not_found")
+
+    at_once = {"headers": {"Idempotency-Key": "two"}}
+    answers = await asyncio.gather(
+        *(owner.done("POST", "/media-tokens", wanted, **at_once) for _ in range(8))
+    )
+    assert all(answer == answers[0] for answer in answers)
+
+    async with (
+        rest(rest_settings(nats_url, tmp_path)) as replica,
+        httpx.AsyncClient(base_url=replica.url) as http,
+    ):
+        assert await Api(http, owner.headers).done("POST", "/media-tokens", wanted, **once) == first.json()
+
+
 async def test_a_change_that_names_an_older_revision_is_refused(there: Resting) -> None:
     owner = await there.tenant("acme")
     etag = (await owner("GET", "/assistants/desk")).headers["etag"]
@@ -175,6 +223,22 @@ async def test_a_list_is_read_page_by_page_along_its_links(there: Resting) -> No
         link = answer.links.get("next")
         path = link["url"].removeprefix("/v1") if link else ""
     assert seen == wanted
+
+
+@pytest.mark.parametrize(("path", "name"), [("/credentials", "label"), ("/plans", "slug")])
+async def test_credentials_and_plans_are_read_page_by_page_too(there: Resting, path: str, name: str) -> None:
+    owner = await there.tenant("acme")
+    for one in "abc":
+        await owner.done("POST", "/credentials", {"provider": "openai", "label": one, "secret": "x"})
+        plan = {"name": one, "max_concurrent_calls": 2, "inbound_reserve": 1}
+        await there.admin.done("PUT", f"/plans/{one}", plan)
+
+    first = await owner("GET", f"{path}?limit=2")
+    assert [one[name] for one in first.json()["items"]] == ["a", "b"]
+    second = await owner("GET", first.links["next"]["url"].removeprefix("/v1"))
+    assert second.json()["items"][0][name] == "c"
+    assert await owner.done("GET", path, params={"limit": 2, "after": first.json()["next"]}) == second.json()
+    problem(await owner("GET", f"{path}?limit=0"), 422, "bad_value")
 
 
 async def test_a_number_is_assigned_configured_previewed_and_taken_back(there: Resting) -> None:

@@ -68,6 +68,15 @@ def test_what_is_open_to_everybody_is_few() -> None:
     }
 
 
+def test_every_post_of_somebody_takes_an_idempotency_key() -> None:
+    posts = [
+        operation for name, operation in OPERATIONS if name.startswith("POST") and "security" in operation
+    ]
+    assert len(posts) > 10
+    for operation in posts:
+        assert "Idempotency-Key" in {one["name"] for one in operation["parameters"]}, operation["operationId"]
+
+
 def test_problems_of_the_framework_are_not_described() -> None:
     assert "HTTPValidationError" not in text()
 
