@@ -26,6 +26,7 @@ from contracts.wire import decode_event
 from runtime.bus import Bus, parse
 from runtime.errors import BusUnavailable, Conflict, MessageTooLarge
 from runtime.patience import PATIENCE_S, patiently
+from runtime.tasks import ended
 
 log = logging.getLogger(__name__)
 
@@ -251,8 +252,7 @@ class Bucket(Generic[MessageT]):
                 await asyncio.wait({following, back}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 back.cancel()
-                following.cancel()
-                await asyncio.wait({following})
+                await ended({following})
             if not following.cancelled():
                 following.result()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from typing import Any, Final, TypeVar
 
 log = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT")
+
+_TOLD_AGAIN_S: Final = 2.0
 
 
 async def heeding(work: Awaitable[ResultT]) -> ResultT:
@@ -26,6 +28,14 @@ async def heeding(work: Awaitable[ResultT]) -> ResultT:
     finally:
         if task.cancelling() > before:
             raise asyncio.CancelledError
+
+
+async def ended(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel these tasks and return once each is over; whoever swallowed that is told again."""
+    while left := {task for task in tasks if not task.done()}:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=_TOLD_AGAIN_S)
 
 
 class TaskOwner:
@@ -59,6 +69,4 @@ class TaskOwner:
     async def close(self) -> None:
         """Cancel every task and wait until each is done, and those too that were begun meanwhile."""
         while tasks := self._tasks - {asyncio.current_task()}:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            await ended(tasks)

@@ -29,6 +29,7 @@ from trunkline.utterance import LINE_RATE_HZ, load_utterance
 from trunkline.watching import find_call
 
 EXAMPLES = Path("examples/audio")
+_BEFORE = LINE_RATE_HZ // 5
 QUESTIONS = ("opening-hours", "cleaning-price")
 EXPECTED = (
     "We are open Monday to Friday from 8 a.m. to 6 p.m. On Saturday we are open from 9 a.m. to 1 p.m.",
@@ -62,7 +63,6 @@ async def hold_conversation(
             ref: CallRef = await find_call(bus, dialling.carrier_call_id)
             assert await caller.until_answered(0, 0.8, within_s=30), "no greeting"
             for question in QUESTIONS:
-                begun = caller.now
                 said = caller.say(load_utterance(EXAMPLES / f"{question}.wav"))
                 await said.finished.wait()
                 assert said.speech_ended is not None
@@ -70,7 +70,8 @@ async def hold_conversation(
                     f"no answer to {question}"
                 )
                 spurt = next(one for one in caller.ear.spurts if one.arrived >= said.speech_ended)
-                sound = to_float(caller.heard()[begun : caller.now])
+                # Without the silence before: Whisper says things twice where much of what it hears is silence.
+                sound = to_float(caller.heard()[spurt.arrived - _BEFORE : caller.now])
                 (transcript,) = await ears.transcribe([Segment(sound, "en")])
                 waited_ms = (spurt.arrived - said.speech_ended) * 1000 / LINE_RATE_HZ
                 answers.append(Answer(transcript.text, waited_ms))

@@ -136,3 +136,24 @@ async def test_what_was_cancelled_may_still_ask_while_it_cleans_up() -> None:
     await asyncio.wait({asking})
     assert asking.cancelled()
     assert said == ["an answer"]
+
+
+async def test_who_swallows_that_he_is_to_end_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.tasks._TOLD_AGAIN_S", 0.01)
+    told: list[bool] = []
+    begun = asyncio.Event()
+
+    async def deaf_once() -> None:
+        while len(told) < 2:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                told.append(True)
+
+    owner = TaskOwner("here")
+    task = owner.spawn(deaf_once(), "deaf")
+    await begun.wait()
+    await owner.close()
+    assert task.done()
+    assert told == [True, True]
