@@ -70,7 +70,7 @@ async def hold_conversation(
                     f"no answer to {question}"
                 )
                 spurt = next(one for one in caller.ear.spurts if one.arrived >= said.speech_ended)
-                # Whisper says things twice where much of what it hears is silence: none from before the answer.
+                # Whisper says things twice where much is silence: none from before the answer.
                 sound = to_float(caller.heard()[spurt.arrived - _BEFORE : caller.now])
                 (transcript,) = await ears.transcribe([Segment(sound, "en")])
                 waited_ms = (spurt.arrived - said.speech_ended) * 1000 / LINE_RATE_HZ
