@@ -65,7 +65,7 @@ def measured() -> Measured:
         calls=row["calls"],
         cpu=row["cpu_by_process"],
         memory_mb=row["memory_mb_per_call"],
-        admissions_s=_read("admission")["most"]["admissions_a_second"],
+        admissions_s=_read("admission")["most"]["per_s"],
         events_s=EVENTS_S,
         whisper_cpu_s=_read("recognition")["decode_ms"]["p50"] / 1000 * 2,
     )
