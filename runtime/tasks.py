@@ -70,3 +70,4 @@ class TaskOwner:
         """Cancel every task and wait until each is done, and those too that were begun meanwhile."""
         while tasks := self._tasks - {asyncio.current_task()}:
             await ended(tasks)
+            await asyncio.sleep(0)  # what is over is struck off in the loop's next turn

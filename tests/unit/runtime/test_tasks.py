@@ -157,3 +157,21 @@ async def test_who_swallows_that_he_is_to_end_is_told_again(monkeypatch: pytest.
     await owner.close()
     assert task.done()
     assert told == [True, True]
+
+
+@pytest.mark.timeout(20)
+async def test_the_owner_of_a_task_that_is_over_and_not_struck_off_yet_can_close() -> None:
+    owner = TaskOwner("here")
+    over = asyncio.get_running_loop().create_future()
+    task = owner.spawn(_returns(over), "done")
+    await over
+    while not task.done():
+        await asyncio.sleep(0)
+    owner._tasks.add(task)
+    asyncio.get_running_loop().call_soon(owner._tasks.discard, task)
+    await owner.close()
+    assert len(owner) == 0
+
+
+async def _returns(over: asyncio.Future[None]) -> None:
+    over.set_result(None)
