@@ -165,8 +165,7 @@ async def test_the_owner_of_a_task_that_is_over_and_not_struck_off_yet_can_close
     over = asyncio.get_running_loop().create_future()
     task = owner.spawn(_returns(over), "done")
     await over
-    while not task.done():
-        await asyncio.sleep(0)
+    await asyncio.wait({task})
     owner._tasks.add(task)
     asyncio.get_running_loop().call_soon(owner._tasks.discard, task)
     await owner.close()
