@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -70,15 +71,15 @@ class Belongings:
             template = template.replace(parameter, quote(name, safe=""))
         return template.removeprefix("/v1")
 
-    async def seen(self) -> list[Any]:
-        """All that its owner can see."""
+    async def seen(self, *more: str) -> list[Any]:
+        """All that its owner can see, and what is at `more`."""
         looks = ["/tenants", "/users", "/numbers", "/assistants", "/credentials", "/keys"]
         looks += ["/subscription", "/usage", "/calls", "/audit?limit=200"]
         looks += [
             f"/assistants/{self.names['assistants']}/revisions",
             f"/calls/{self.names['calls']}/transcript",
         ]
-        return [await self.owner.done("GET", look) for look in looks]
+        return await asyncio.gather(*(self.owner.done("GET", look) for look in (*looks, *more)))
 
 
 @pytest.fixture

@@ -133,8 +133,8 @@ class Town:
     async def seen(self, at: int) -> list[Any]:
         """All that a tenant can see of itself, its calls above all."""
         tenant, live = self.tenants[at], self.live[at]
-        looks = ["/calls?state=active", f"/calls/{live}", f"/calls/{live}/transcript", "/usage"]
-        return [*await tenant.seen(), *[await tenant.owner.done("GET", look) for look in looks]]
+        live_call = f"/calls/{live}"
+        return await tenant.seen("/calls?state=active", live_call, f"{live_call}/transcript", "/usage")
 
 
 @asynccontextmanager
