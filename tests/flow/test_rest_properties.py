@@ -193,7 +193,7 @@ async def attempt(town: Town, thief: Api, whose: int, data: st.DataObject) -> tu
     return named or bool(query), await thief(method, path, BODIES.get(operation), params=query)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @MANY
 @given(data=st.data())
 async def test_property_4_multi_tenant_isolation_of_calls_through_rest(
