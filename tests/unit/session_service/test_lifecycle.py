@@ -11,6 +11,7 @@ import pytest
 from contracts.errors import ErrorCode
 from contracts.identities import PLATFORM_TENANT, CallRef
 from contracts.messages import ActiveCall, EndReason, OpenCallReply, Role
+from session_service.ports import Word
 from session_service.states import CallState
 from tests.support.waiting import eventually
 from tests.unit.session_service.stage import (
@@ -272,9 +273,12 @@ class TestAfterARestart:
         stage = Stage(a_number(max_concurrent_calls=3))
         stage.staff()
         refs = [await stage.opened() for _ in range(3)]
+        for ref in refs:
+            stage.lifecycle.leg_answered(ref, stage.clock.now_us())
         before = stage.lifecycle.active()
         stage.restart()
-        stage.annals.known = dict.fromkeys([ref.call for ref in refs], STARTED)
+        started = [Word(STARTED, 1, stage.clock.now_us())]
+        stage.annals.known = dict.fromkeys([ref.call for ref in refs], started)
         await stage.lifecycle.restore()
         await stage.lifecycle.catch_up()
         stage.staff()
