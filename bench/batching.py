@@ -9,9 +9,10 @@ all of them, once one by one and once in batches, alternately, so that a machine
 stt: seconds a decode, and how many were written down otherwise.
 
 tts: so many sentences, of as many calls, come at one moment to one slot with one thread, through the
-service's own queue, which gives the turns by need, a window of 0.3 to 1.1 s each. Seconds of audio in a second;
-processor seconds for a second of audio (`gain` is their ratio, which others at work on the machine hardly change); when
-the first audio of each sentence was there. Whisper writes down what was said at the largest size.
+service's own queue, which gives the turns by need, a window of 0.3 to 1.1 s each. Seconds of audio in a
+second; processor seconds for a second of audio (`gain` is their ratio, which others at work on the machine
+hardly change); when the first audio of each sentence was there. Whisper writes down what was said at the
+largest size.
 """
 
 from __future__ import annotations

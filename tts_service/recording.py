@@ -41,10 +41,10 @@ class Recorder:
         while (run := utterance.run) is not None:
             pcm, took_s = await self._turns.step(lane, utterance, run, due, tenant)
             made_ms = took_s * 1000
-            for part in _by_the_second(pcm):
-                yield Stretch(line.push(part), made_ms)
-                made_ms = 0.0
-                await asyncio.sleep(0)  # what comes of a long chunk must not hold up other calls' frames
+            for second, part in enumerate(_by_the_second(pcm)):
+                if second:  # what comes of a long chunk must not hold up other calls' frames
+                    await asyncio.sleep(0)
+                yield Stretch(line.push(part), 0.0 if second else made_ms)
         yield Stretch(line.flush(), 0.0)
 
     def _lane(self, name: str, engine: Synthesizer) -> Lane:

@@ -6,12 +6,19 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from contracts.identities import CallRef
 from contracts.messages import EngineFailed, Outcome, SentenceSynthesized, SpeechStarted
 from tests.support.waiting import eventually
 from tests.unit.tts_service.scripted import ScriptedEngine, factory
 from tests.unit.tts_service.world import World, assistant, world
+
+_ONE_SLOT: dict[str, Any] = {
+    "tts_engine_slots": 1,
+    "tts_warm_phrases": 0,
+    "tts_wait_budget_s": 60.0,  # how long the gate was shut does not count
+}
 
 
 def _text(number: int) -> str:
@@ -37,8 +44,7 @@ async def test_an_interrupted_sentence_is_in_no_batch_and_one_that_fails_fails_a
 ) -> None:
     gate = asyncio.Semaphore(0)
     engine = ScriptedEngine(together=8, gate=gate, fails_on=_text(5))
-    factories = {"one": factory(engine)}
-    async with world(nats_url, tmp_path, factories, tts_engine_slots=1, tts_warm_phrases=0) as now:
+    async with world(nats_url, tmp_path, {"one": factory(engine)}, **_ONE_SLOT) as now:
         refs = await _wait_together(now, engine, 6)
         await now.publish(refs[2], SpeechStarted(turn=1, started_us=1, detected_us=2))
         (cut,) = await now.until_said(refs[2], SentenceSynthesized)
@@ -67,8 +73,7 @@ async def test_a_call_that_is_interrupted_within_a_batch_gets_nothing_of_it(
 ) -> None:
     gate = asyncio.Semaphore(0)
     engine = ScriptedEngine(together=8, gate=gate)
-    factories = {"one": factory(engine)}
-    async with world(nats_url, tmp_path, factories, tts_engine_slots=1, tts_warm_phrases=0) as now:
+    async with world(nats_url, tmp_path, {"one": factory(engine)}, **_ONE_SLOT) as now:
         refs = await _wait_together(now, engine, 4)
         for _ in range(3):  # the first one's three chunks
             gate.release()
