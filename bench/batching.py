@@ -83,15 +83,14 @@ async def measure(engine: WhisperTranscriber, segments: Sequence[Segment], sizes
 async def speak(engine: PiperEngine, texts: Sequence[str], batch_limit: int) -> list[Spoken]:
     """Say all of these at once, up to so many in one run."""
     clock, tasks = SystemClock(), TaskOwner("bench")
-    recorder = Recorder(Turns(1, clock, tasks), batch_limit=batch_limit, budget_s=60.0, timeout_s=60.0)
+    recorder = Recorder(Turns(1, clock, tasks), clock, batch_limit=batch_limit, budget_s=60.0, timeout_s=60.0)
     voice = engine.voices()[0].name
     came_s = clock.monotonic_s()
 
     async def say(text: str) -> Spoken:
         times: list[float] = []
         frames = b""
-        due = lambda: came_s + len(frames) / 8000  # noqa: E731 - when the caller would hear a gap
-        async for stretch in recorder.record("piper", engine, Phrase(text, voice), due):
+        async for stretch in recorder.record("piper", engine, Phrase(text, voice), lambda: came_s):
             frames += stretch.frames
             times.append(clock.monotonic_s() - came_s)
         return times[0], times[-1], decode_mulaw_float(frames)

@@ -96,6 +96,7 @@ class TtsApp:
         settings, context = self._settings, self._context
         recorder = Recorder(
             Turns(settings.tts_engine_slots, context.clock, self._tasks, self._meter),
+            context.clock,
             timeout_s=settings.tts_engine_timeout_s,
             batch_limit=settings.tts_batch_limit,
             budget_s=settings.tts_wait_budget_s,

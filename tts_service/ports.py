@@ -25,6 +25,11 @@ class Pcm(NamedTuple):
     samples: NDArray[np.float32]
     rate_hz: int
 
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return len(self.samples) / self.rate_hz
+
 
 class Phrase(NamedTuple):
     """What an engine says in one go: text as it is to be spoken, by one of the engine's own voices."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Iterator
 
+from runtime.clock import Clock
 from tts_service.cache import Stretch
 from tts_service.lanes import Lane
 from tts_service.line import LineEncoder
@@ -20,9 +22,16 @@ class Recorder:
     """
 
     def __init__(
-        self, turns: Turns, *, timeout_s: float = 10.0, batch_limit: int = 8, budget_s: float = 0.2
+        self,
+        turns: Turns,
+        clock: Clock,
+        *,
+        timeout_s: float = 10.0,
+        batch_limit: int = 8,
+        budget_s: float = 0.2,
     ) -> None:
         self._turns = turns
+        self._clock = clock
         self._timeout_s = timeout_s
         self._batch_limit = batch_limit
         self._budget_s = budget_s
@@ -38,13 +47,18 @@ class Recorder:
         """
         lane, line = self._lane(name, engine), LineEncoder()
         utterance = engine.begin(phrase)
+        lasts_until_s = (
+            -math.inf
+        )  # what is made, if it is heard at once: its listeners have not heard of it yet
         while (run := utterance.run) is not None:
-            pcm, took_s = await self._turns.step(lane, utterance, run, due, tenant)
-            made_ms = took_s * 1000
+            pcm, took_s = await self._turns.step(
+                lane, utterance, run, lambda: max(due(), lasts_until_s), tenant
+            )
             for second, part in enumerate(_by_the_second(pcm)):
                 if second:  # what comes of a long chunk must not hold up other calls' frames
                     await asyncio.sleep(0)
-                yield Stretch(line.push(part), 0.0 if second else made_ms)
+                lasts_until_s = max(lasts_until_s, self._clock.monotonic_s()) + part.seconds
+                yield Stretch(line.push(part), 0.0 if second else took_s * 1000)
         yield Stretch(line.flush(), 0.0)
 
     def _lane(self, name: str, engine: Synthesizer) -> Lane:

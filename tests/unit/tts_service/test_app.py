@@ -145,10 +145,10 @@ async def test_when_all_engines_fail_the_reply_ends_and_other_calls_go_on(
         await now.say(good, 1, "Good morning.")
         assert not any(frame.payload for frame in await now.until_reply_ends(bad, 1))
         assert any(frame.payload for frame in await now.until_reply_ends(good, 1))
-        assert [report.outcome for report in now.said(bad, SentenceSynthesized)] == [Outcome.FAILED]
-        assert [(failed.engine, failed.next_engine) for failed in now.said(bad, EngineFailed)] == [
-            ("broken", None)
-        ]
+        reports = await now.until_said(bad, SentenceSynthesized)
+        assert [report.outcome for report in reports] == [Outcome.FAILED]
+        failures = await now.until_said(bad, EngineFailed)
+        assert [(failed.engine, failed.next_engine) for failed in failures] == [("broken", None)]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ class _Stand:
         self.failures: list[tuple[str, str]] = []
         self.chain = Chain(
             engines_of(engines),
-            Recorder(Turns(1, clock, self.tasks)),
+            Recorder(Turns(1, clock, self.tasks), clock),
             PhraseCache(1_000_000, self.tasks, lambda _: None),
             clock,
             rest_s=10.0,

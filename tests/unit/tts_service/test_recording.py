@@ -11,6 +11,7 @@ import pytest
 from audio.g711 import decode_mulaw_float
 from runtime.clock import SystemClock
 from runtime.tasks import TaskOwner
+from tests.support.waiting import eventually
 from tests.unit.tts_service.scripted import ScriptedEngine, ScriptedUtterance, at
 from tts_service.cache import Stretch
 from tts_service.engines.synthetic import SyntheticEngine
@@ -28,7 +29,7 @@ async def turns() -> AsyncIterator[Turns]:
 
 
 def recording(engine: Synthesizer, turns: Turns, timeout_s: float = 5.0) -> AsyncGenerator[Stretch, None]:
-    recorder = Recorder(turns, timeout_s=timeout_s)
+    recorder = Recorder(turns, SystemClock(), timeout_s=timeout_s)
     return recorder.record("one", engine, Phrase("Hello.", "anna"), at(0.0))
 
 
@@ -65,6 +66,23 @@ async def test_a_step_without_sound_is_passed_over(turns: Turns) -> None:
             return [None if self.made == 2 else made for made in await super().advance(utterances)]
 
     assert [len(stretch.frames) for stretch in await said(Silent(3), turns)] == [800, 800, 0]
+
+
+async def test_who_has_heard_nothing_yet_goes_before_who_has_a_chunk_to_listen_to(turns: Turns) -> None:
+    gate = asyncio.Semaphore(0)
+    engine = ScriptedEngine(2, gate=gate)
+    recorder = Recorder(turns, SystemClock())
+
+    async def say(text: str) -> None:
+        async for _ in recorder.record("one", engine, Phrase(text, "anna"), at(0.0)):
+            pass
+
+    both = asyncio.gather(say("First."), say("Second."))
+    await eventually(lambda: len(engine.asked) == 2, "both to wait")
+    for _ in range(4):
+        gate.release()
+    await both
+    assert engine.runs == [["First."], ["Second."], ["First."], ["Second."]]
 
 
 async def test_the_turn_is_given_back_between_chunks(turns: Turns) -> None:

@@ -98,7 +98,7 @@ class _Call:
         self.engines = engines_of(engines or {"one": ScriptedEngine()})
         self.chain = Chain(
             self.engines,
-            Recorder(Turns(slots, clock, self.tasks)),
+            Recorder(Turns(slots, clock, self.tasks), clock),
             PhraseCache(1_000_000, self.tasks, lambda _: None),
             clock,
             rest_s=10.0,

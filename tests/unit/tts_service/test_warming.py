@@ -61,7 +61,7 @@ class _Stand:
         self.tasks = TaskOwner("test")
         self.chain = Chain(
             engines_of({"one": self.engine}),
-            Recorder(Turns(1, self.clock, self.tasks)),
+            Recorder(Turns(1, self.clock, self.tasks), self.clock),
             PhraseCache(1_000_000, self.tasks, lambda _: None),
             self.clock,
             rest_s=10.0,
