@@ -47,13 +47,13 @@ class Recorder:
         """
         lane, line = self._lane(name, engine), LineEncoder()
         utterance = engine.begin(phrase)
-        lasts_until_s = (
-            -math.inf
-        )  # what is made, if it is heard at once: its listeners have not heard of it yet
+        lasts_until_s = -math.inf
+
+        def needed_s() -> float:
+            return max(due(), lasts_until_s)  # who listens does not know yet of what was made a moment ago
+
         while (run := utterance.run) is not None:
-            pcm, took_s = await self._turns.step(
-                lane, utterance, run, lambda: max(due(), lasts_until_s), tenant
-            )
+            pcm, took_s = await self._turns.step(lane, utterance, run, needed_s, tenant)
             for second, part in enumerate(_by_the_second(pcm)):
                 if second:  # what comes of a long chunk must not hold up other calls' frames
                     await asyncio.sleep(0)
