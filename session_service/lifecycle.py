@@ -367,7 +367,7 @@ class Lifecycle:
         try:
             await self._records.strike(call)
         except TrunklineError as error:
-            log.error("%s stays in KV until the next start: %s", call.id, error)
+            log.error("%s stays in KV until it is there again: %s", call.id, error)
         self._table.remove(call)
 
     def _remember(self, call_id: str, refusal: Refused) -> OpenCallReply:

@@ -258,11 +258,24 @@ async def test_a_call_that_could_not_be_struck_from_kv_is_over_all_the_same() ->
     assert (len(stage.admission), len(stage.annals.ends), stage.lifecycle.active()) == (0, 1, [])
     stage.shelf.away = False
     stage.restart()
-    stage.annals.known[ref.call] = ENDED
     await stage.lifecycle.restore()
     assert len(stage.admission) == 1
     await stage.lifecycle.catch_up()
     assert len(stage.annals.ends) == 1, "the record has its end already"
+    assert stage.nothing_is_held()
+
+
+async def test_what_could_not_be_struck_from_kv_is_struck_once_it_is_back() -> None:
+    stage = Stage()
+    stage.staff()
+    refs = [await stage.opened() for _ in range(3)]
+    stage.shelf.away = True
+    for ref in refs:
+        await stage.lifecycle.leg_ended(ref, EndReason.CALLER_HUNG_UP)
+    await stage.watch.sweep()
+    assert len(stage.shelf.kept) == 3
+    stage.shelf.away = False
+    await stage.watch.sweep()
     assert stage.nothing_is_held()
 
 
