@@ -106,6 +106,7 @@ async def test_outbound_calls_leave_the_reserves_to_callers(nats_url: str) -> No
 
 async def test_a_hundred_at_once_for_a_limit_of_seven(nats_url: str) -> None:
     async with town(nats_url, each=2) as there, session(nats_url):
+        await there.met()
         await there.publish(a_number("+15550107", max_concurrent_calls=7))
 
         async def known() -> bool:
@@ -134,8 +135,10 @@ async def test_a_hundred_at_once_for_a_limit_of_seven(nats_url: str) -> None:
 
 async def test_a_slow_worker_holds_up_nobody_else_and_is_let_go_of(nats_url: str) -> None:
     async with town(nats_url, each=2) as there, session(nats_url):
+        await there.met()
         slow = there.keeper("llm-1")
         slow.gate.clear()
+        slow.story.clear()
         first = asyncio.create_task(there.open())
         await eventually(lambda: slow.story, "the slow worker is asked")
         assert (await there.open()).workers[Role.LLM] == "llm-2", "a second call is opened beside it"
@@ -148,6 +151,7 @@ async def test_a_slow_worker_holds_up_nobody_else_and_is_let_go_of(nats_url: str
 
 async def test_a_worker_that_is_gone_is_replaced_at_once(nats_url: str) -> None:
     async with town(nats_url, each=2) as there, session(nats_url):
+        await there.met()
         await there.crews["stt-1"].context.bus.client.close()
         reply = await there.open()
         assert (reply.error, reply.workers[Role.STT]) == (None, "stt-2")

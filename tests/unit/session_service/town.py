@@ -96,6 +96,23 @@ class Town:
             await self.bus.publish_event(ref, STARTED)
         return ref
 
+    async def met(self) -> None:
+        """Return once the session knows every worker: each was given a call, and these are over again."""
+        refs: list[CallRef] = []
+        seen: set[str] = set()
+
+        async def all_seen() -> bool:
+            request = a_request()
+            seen.update((await self.open(request)).workers.values())
+            refs.append(CallRef(TENANT, request.call))
+            return seen == set(self.crews)
+
+        await self.until(all_seen, "the session knows every worker")
+        for ref in refs:
+            await self.leg_ends(ref)
+            await self.ends(ref, EndReason.CALLER_HUNG_UP)
+        self.said.clear()
+
     async def active(self, tenant: str | None = None) -> list[str]:
         reply = await self.bus.request(
             SESSION_ACTIVE, ListActiveCalls(tenant=tenant), ActiveCalls, timeout_s=10
