@@ -334,9 +334,10 @@ class Call:
     # -- processes come and go -----------------------------------------------------------------------
 
     def take_over(self, command: TakeOver, now_us: int) -> TakenOver:
-        """A process speaks for a role in place of another; for stt, `resend` gives what it is to hear first.
+        """A process speaks for a role in place of another; for stt, `resend` gives what it is to hear first,
+        and the same command again changes nothing. For tts it may be the same process, which begins anew.
 
-        The same command again changes nothing. Raises StaleTakeOver.
+        Raises StaleTakeOver.
         """
         if self._taken_over is not None and self._taken_over[0] == command:
             return self._taken_over[1]
@@ -352,10 +353,11 @@ class Call:
         if command.role is Role.STT:
             frames = self._ring.begin_again(command.after_us) if self._ring is not None else 0
         elif command.role is Role.TTS:
-            self._playout.replaced(command.epoch, now_us)
+            self._playout.said_anew(command.epoch, now_us)
         reply, sentences = self._playout.held
         answer = TakenOver(reply=reply, sentences=sentences, frames=frames)
-        self._taken_over = command, answer
+        if command.role is Role.STT:
+            self._taken_over = command, answer
         return answer
 
     def _reassigned(self, body: CallReassigned, now_us: int) -> None:

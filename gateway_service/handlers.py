@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import nats.errors
@@ -84,6 +85,7 @@ class Line:
         self._audio_subject = ""
         self._recent = RecentIds()
         self._subscriptions: list[Subscription | Listening] = []
+        self._events: Listening | None = None
         self._trace: str | None = None
         self._unheard: list[Event[Any]] = []
 
@@ -147,7 +149,8 @@ class Line:
         self._audio_subject = CALLER_AUDIO.subject(process=reply.workers[Role.STT], **tokens)
         bus = self._desk.context.bus
         if not self.call.over:
-            self._subscriptions.append(await bus.on_events(ref, self.hear_event, _HEARD_EVENTS))
+            self._events = await bus.on_events(ref, self.hear_event, _HEARD_EVENTS)
+            self._subscriptions.append(self._events)
             answering = await bus.respond(HANG_UP.subject(**tokens), HangUp, CommandReply, self._hang_up)
             self._subscriptions.append(answering)
             taking = await bus.respond(TAKE_OVER.subject(**tokens), TakeOver, TakenOver, self._take_over)
@@ -171,17 +174,29 @@ class Line:
     # -- from the bus --------------------------------------------------------------------------------
 
     def play(self, frames: Sequence[Frame]) -> None:
-        """Agent frames."""
-        self.publish(self.call.play(frames, self._clock.now_us()))
+        """Agent frames, behind the events that came before them: the speech that they answer may be among
+        those, and would silence them.
+        """
+        if self._events is None:
+            self._play(frames)
+        else:
+            self._events.behind(partial(self._play, frames))
+
+    def _play(self, frames: Sequence[Frame]) -> None:
+        self._guarded(lambda: self.call.play(frames, self._clock.now_us()))
 
     def tick(self) -> bool:
         """Send what is due of the agent's audio; whether there is more to come."""
+        self._guarded(lambda: self.call.tick(self._clock.now_us()))
+        return self.call.speaking and not self.call.over
+
+    def _guarded(self, playing: Callable[[], list[Message]]) -> None:
+        """Publish what comes of playing; a fault in it ends this call and no other."""
         try:
-            self.publish(self.call.tick(self._clock.now_us()))
+            self.publish(playing())
         except Exception:
             log.exception("playing to call %s failed", self.call.id)
             self.fail(InternalFault("playing to this call failed", mend="see the gateway's log"))
-        return self.call.speaking and not self.call.over
 
     def hold(self) -> None:
         """The bus is lost: what the caller says is kept, and sent once it is back."""

@@ -84,6 +84,11 @@ class Playout:
         for reply in self._replies.values():
             reply.wait_anew(now_us)
 
+    def said_anew(self, since: int, now_us: int) -> None:
+        """As `replaced`; or the same process begins anew, because frames of it were lost on the way."""
+        self.replaced(since, now_us)
+        self._seam.begin_again()
+
     def put(self, frame: Frame) -> str | None:
         """Queue what is new in a frame from the bus; returns why it was dropped, None when it was not.
 

@@ -2,7 +2,8 @@
 
 A replacement says a sentence from its beginning, in a newer epoch, whatever the one before it got to. What
 was received of the sentence already is skipped, and what follows joins it. A worker that stays with the call
-keeps its epoch: a newer one always means that somebody began anew.
+keeps its epoch: a newer one always means that somebody began anew. It may begin anew in its own, too, where
+frames were lost with the bus; it asks what is here before it does.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ class Seam:
         self._epoch = 0
         self._sentence = -1
         self._received = 0
+        self._said = 0
+
+    def begin_again(self) -> None:
+        """Whoever speaks says the sentence that is not whole from its beginning, also in the same epoch."""
         self._said = 0
 
     def join(self, frame: Frame) -> Frame | None:

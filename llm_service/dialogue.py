@@ -15,6 +15,7 @@ from typing import Final
 
 from contracts.messages import (
     AssistantSnapshot,
+    CallEnded,
     CallStarted,
     DtmfReceived,
     EngineFailed,
@@ -117,6 +118,8 @@ class Dialogue:
                 self.sentence_synthesized(body)
             case DtmfReceived():
                 self.key_pressed(body)
+            case CallEnded():
+                step = Step(stop=self.growing)
             case _:
                 pass
         return step

@@ -86,12 +86,13 @@ class DialogueHolder:
             call.speaking = self._tasks.spawn(self._speak(call, step.reply, event), "reply")
 
     async def drop(self, ref: CallRef) -> None:
-        """Forget the dialogue; a reply in the making is cancelled, and said to be."""
+        """Forget the dialogue. A reply in the making is not said to be over: whoever has the call from here
+        on goes on with it.
+        """
         call = self._calls.pop(ref, None)
         if call is not None:
             call.preparing.cancel()
-            if call.dialogue.growing is not None:
-                await self._stop(call, call.dialogue.growing, None)
+            await _silence(call)
 
     async def _go_on(self, call: _Call, history: tuple[Event[Any], ...]) -> None:
         """Say what the worker before left unsaid."""
@@ -102,13 +103,11 @@ class DialogueHolder:
             reply, cause = recalled.reply
             call.speaking = self._tasks.spawn(self._speak(call, reply, cause), "reply")
 
-    async def _stop(self, call: _Call, reply: Reply, cause: Event[Any] | None) -> None:
-        if call.speaking is not None:
-            call.speaking.cancel()
-            await asyncio.wait({call.speaking})
+    async def _stop(self, call: _Call, reply: Reply, cause: Event[Any]) -> None:
+        await _silence(call)
         completed = call.dialogue.cut(reply)
         if completed is not None:
-            await self._publish(call, completed, cause, cause.trace if cause else None)
+            await self._publish(call, completed, cause, cause.trace)
 
     async def _speak(self, call: _Call, reply: Reply, cause: Event[Any]) -> None:
         with self._tracer.span(Span.REPLY_GENERATE, cause.trace, reply=reply.number) as trace:
@@ -125,3 +124,9 @@ class DialogueHolder:
             case _:
                 pass
         await self._bus.publish_event(call.ref, body, cause=cause, epoch=call.epoch, trace=trace)
+
+
+async def _silence(call: _Call) -> None:
+    if call.speaking is not None:
+        call.speaking.cancel()
+        await asyncio.wait({call.speaking})

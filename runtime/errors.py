@@ -12,6 +12,7 @@ TrunklineError
     ├── PortInUse          a port that this process must listen on is taken
     ├── WorkerDraining     a worker that is about to stop takes no call (retryable)
     ├── CallReleased       a call was assigned in an epoch that was released already
+    ├── BorderUnknown      the record does not say yet that the epoch of an assignment began (retryable)
     ├── ProcessFailed      a process ends because one of its tasks failed
     └── UnlistedMetric     a metric or label that contracts/telemetry.py does not list
 """
@@ -89,6 +90,14 @@ class CallReleased(RuntimeFault):
     """A call was assigned in an epoch that was released already: the assignment came late."""
 
     code = ErrorCode.OUT_OF_ORDER
+
+
+class BorderUnknown(RuntimeFault):
+    """The record of a call does not say yet that the epoch began in which it was assigned."""
+
+    code = ErrorCode.STORE_UNAVAILABLE
+    status = 503
+    retryable = True
 
 
 class ProcessFailed(RuntimeFault):

@@ -19,6 +19,8 @@ from runtime.tasks import TaskOwner
 Receive = Callable[[str, bytes], Awaitable[None]]
 """Handles subject and payload of a message; must not raise."""
 
+Act = Callable[[], None]
+
 _MOST_WAITING: Final = 65_536
 
 
@@ -33,7 +35,7 @@ class Listening:
         self._receive = receive
         self._tasks = tasks
         self._names = frozenset(name.encode() for name in names) if names is not None else None
-        self._waiting: deque[tuple[bytes, bytes]] = deque()
+        self._waiting: deque[tuple[bytes, bytes] | Act] = deque()
         self._handling: asyncio.Task[None] | None = None
         self._subscriptions: list[Subscription] = []
 
@@ -49,6 +51,16 @@ class Listening:
         await leave(*leaving)
         self._waiting.clear()
 
+    def behind(self, act: Act) -> None:
+        """Do it once all is handled that has come so far: at once, where nothing waits. It must not raise.
+
+        For what comes by another way and must not overtake the messages that came before it.
+        """
+        if self._handling is None:
+            act()
+        else:
+            self._waiting.append(act)
+
     def _hear(self, subject: bytes, data: bytes) -> None:
         if self._names is not None and subject.split(b".", 3)[-1] not in self._names:
             return
@@ -62,7 +74,11 @@ class Listening:
     async def _handle(self) -> None:
         try:
             while self._waiting:
-                subject, data = self._waiting.popleft()
-                await self._receive(subject.decode(), data)
+                next_one = self._waiting.popleft()
+                if isinstance(next_one, tuple):
+                    subject, data = next_one
+                    await self._receive(subject.decode(), data)
+                else:
+                    next_one()
         finally:
             self._handling = None

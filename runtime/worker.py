@@ -34,7 +34,7 @@ from contracts.wire import channel_of
 from runtime.bus import Bus
 from runtime.clock import Clock
 from runtime.connection import leave
-from runtime.errors import CallReleased, WorkerDraining
+from runtime.errors import BorderUnknown, CallReleased, WorkerDraining
 from runtime.history import read_history
 from runtime.listening import Listening
 from runtime.tasks import TaskOwner
@@ -45,8 +45,8 @@ log = logging.getLogger(__name__)
 _REMEMBERED_EVENTS = 256
 _REMEMBERED_RELEASES = 1024
 _READ_AT_ONCE = 16
-_BORDER_TRIES = 6
-_BORDER_WAIT_S = 0.04
+_BORDER_TRIES = 24
+_BORDER_WAIT_S = 0.05
 _STORED_WITHIN_S = 0.3
 _OVERDUE_BEATS = 3
 
@@ -58,18 +58,21 @@ class CallHolder(Protocol):
         """Begin to hold the call, or go on with it in a newer epoch; raises a TrunklineError to refuse it.
 
         `history` is empty unless the assignment says `resumed`: then it is all that was recorded of the call
-        up to now, of every role, in the stream's order and without what is stale. What is said from now on
-        follows by `on_event`. Idempotent for the same epoch, which has no history the second time. After a
-        refusal `drop` is called, so that nothing stays behind.
+        up to now, of every role, in the stream's order and without what is stale, and the call is not held:
+        one that is was dropped just before. What is said from now on follows by `on_event`. Idempotent for
+        the same epoch, which has no history the second time. After a refusal `drop` is called, so that
+        nothing stays behind.
         """
         ...
 
     async def on_event(self, event: Event[Any]) -> None:
-        """An event of a call that is held."""
+        """An event of a call that is held; after `call.ended`, which is the last, it is dropped."""
         ...
 
     async def drop(self, ref: CallRef) -> None:
-        """Let go of the call and free all that it holds."""
+        """Let go of the call and free all that it holds. Another process may go on with it: what was begun
+        is left to that one.
+        """
         ...
 
 
@@ -208,18 +211,24 @@ class Worker:
                 held.subscription = await self._bus.on_events(ref, self._hear, self._wanted)
             held.epoch = assign.epoch
             held.border.join(assign.since)
-            begins = assign.epoch > held.taken
-            history = await self._learn(ref, held, assign) if assign.resumed and begins else ()
+            resumes = assign.resumed and assign.epoch > held.taken
+            history = await self._learn(ref, held, assign) if resumes else ()
+            if resumes and held.taken:
+                await self._holder.drop(ref)
             await self._holder.take(assign, history)
             held.taken = assign.epoch
-            if assign.resumed and begins:
+            if resumes:
                 self._tasks.spawn(self._look_again(ref, held), "look again")
         except BaseException:
             await self._let_go(ref, held)
             raise
 
     async def _learn(self, ref: CallRef, held: _Held, assign: Assign) -> tuple[Event[Any], ...]:
-        """What was said so far. Events are heard already: what is in the record too is not heard again."""
+        """What was said so far. Events are heard already: what is in the record too is not heard again.
+
+        What this process heard in an older epoch counts for nothing: another may have had the call since.
+        """
+        held.recent = RecentIds()
         history = believed(await self._record(ref, assign.epoch))
         for event in history:
             held.border.believes(event)
@@ -235,14 +244,20 @@ class Worker:
         await self._bus.until_done(partial(self._catch_up_with, ref, held))
 
     async def _record(self, ref: CallRef, epoch: int) -> tuple[Event[Any], ...]:
-        """The record, with the border of `epoch` in it, which the session said just before it assigned."""
+        """The record, with the border of `epoch` in it, which the session said just before it assigned.
+
+        Raises BorderUnknown while the stream does not have that: whoever went on could say once more what
+        was said and is not stored yet.
+        """
         for _ in range(_BORDER_TRIES):
             record = await read_history(self._bus, ref)
             if any(isinstance(event.body, CallReassigned) and event.body.epoch >= epoch for event in record):
                 return record
             await self._clock.sleep(_BORDER_WAIT_S)
-        log.warning("call %s: the record does not say that epoch %d began", ref.call, epoch)
-        return await read_history(self._bus, ref)
+        raise BorderUnknown(
+            f"the record of call {ref.call} does not say that epoch {epoch} began",
+            mend="assign it again; does the stream store what is said?",
+        )
 
     async def _release(self, release: Release) -> None:
         ref = CallRef(release.tenant, release.call)
@@ -282,7 +297,10 @@ class Worker:
 
     async def _on_event(self, event: Event[Any], held: _Held) -> None:
         if isinstance(event.body, CallEnded):
-            await self._let_go(event.ref, held)
+            try:
+                await self._holder.on_event(event)
+            finally:
+                await self._let_go(event.ref, held)
         elif self._is_replaced_by(event, held):
             log.warning("call %s is another's since epoch %d", event.call, event.body.epoch)
             self._remember_release(event.ref, event.body.epoch - 1)

@@ -48,7 +48,7 @@ class TtsApp:
         self._warmer = Warmer(
             self._chain, context.clock, share=settings.tts_warm_share, limit=settings.tts_warm_phrases
         )
-        handlers = Handlers(
+        self._handlers = Handlers(
             self._engines,
             self._warmer,
             self._tasks,
@@ -65,7 +65,7 @@ class TtsApp:
             Role.TTS,
             context.process,
             settings.tts_capacity,
-            handlers,
+            self._handlers,
             bus=context.bus,
             clock=context.clock,
             metrics=context.metrics,
@@ -80,6 +80,7 @@ class TtsApp:
             await self._engines.get(name)
         self._context.tasks.spawn(self._warmer.run(), "warmer")
         await self._worker.start()
+        self._context.bus.on_reconnected(self._handlers.rejoin)
 
     async def drain(self) -> None:
         """Take nothing new; return when the last call is over."""

@@ -152,12 +152,16 @@ class Handlers:
         if isinstance(event.body, CallDetached):
             held.stop_rejoining()
         if _is_leg_elsewhere(event):
-            held.stop_rejoining()
             held.outlet.turn_to(event.body.process)
-            held.synthesis.detach()
-            held.rejoining = self._tasks.spawn(self._rejoin(held), "rejoin")
+            self._begin_to_rejoin(held)
         else:
             await _tell(held, event)
+
+    async def rejoin(self) -> None:
+        """The bus was away: what was on its way then has not arrived, and is said again from there."""
+        for held in self._calls.values():
+            if held.synthesis.at_a_gateway and (held.joining is None or held.joining.done()):
+                self._begin_to_rejoin(held)
 
     async def drop(self, ref: CallRef) -> None:
         """Let go of the call; what was not said of it is cancelled."""
@@ -181,11 +185,17 @@ class Handlers:
         held.synthesis.skip(taken.reply, taken.sentences)
         held.synthesis.start()
 
+    def _begin_to_rejoin(self, held: _Held) -> None:
+        held.stop_rejoining()
+        held.synthesis.detach()
+        held.rejoining = self._tasks.spawn(self._rejoin(held), "rejoin")
+
     async def _rejoin(self, held: _Held) -> None:
-        """Go on once the gateway of the returned leg can play: it drops what comes before it answers."""
+        """Go on once the gateway can play, from where it has no more: what comes earlier is dropped."""
         if held.joining is not None:
             await asyncio.wait({held.joining})
-        await self._ask_gateway(held.assign)
+        taken = await self._ask_gateway(held.assign)
+        held.synthesis.skip(taken.reply, taken.sentences)
         held.synthesis.attach()
 
 

@@ -139,6 +139,11 @@ class Script(Generic[Item]):
             self._floor = number - 1
             return
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to say, and nothing that was given out and may not have been heard."""
+        return not self._replies and not self._ended
+
     def before_turn(self, turn: int) -> int:
         """The last reply that does not answer `turn` or a later one of the caller; 0 where there is none."""
         known = (*self._ended.items(), *self._replies.items())

@@ -108,8 +108,15 @@ class CallSynthesis:
         """
         self._reported = frozenset(reported)
 
+    @property
+    def at_a_gateway(self) -> bool:
+        """Whether a gateway has something of it that was not heard yet, or is to get it."""
+        return not self._detached and not self._script.empty
+
     def skip(self, reply: int, sentences: int) -> None:
-        """Before `start`: the gateway holds all before `reply`, and so many whole sentences of it."""
+        """Before `start`, or while detached: the gateway holds all before `reply`, and so many whole
+        sentences of it.
+        """
         self._script.skip(reply, sentences)
 
     async def add(self, event: Event[ReplySentence]) -> None:

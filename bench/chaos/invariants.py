@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 from contracts.identities import CallRef
@@ -19,6 +20,9 @@ from contracts.messages import (
     CallRejected,
     CallStarted,
     Event,
+    LegEnded,
+    Message,
+    Next,
     Outcome,
     PlayoutEnded,
     ReplyCompleted,
@@ -44,11 +48,14 @@ class Fault:
 
 @dataclass(slots=True)
 class Story:
-    """One call as the stream tells it: what counts, in order, and what was stale."""
+    """One call as the stream tells it: what counts, in order, and what was stale. `places` are those of its
+    events in the stretch of the stream, by id; from the stream's beginning they are its sequence numbers.
+    """
 
     ref: CallRef
     events: list[Event[Any]] = field(default_factory=list)
     stale: list[Event[Any]] = field(default_factory=list)
+    places: dict[str, int] = field(default_factory=dict)
     since: dict[Role, int] = field(default_factory=dict)
     epochs: list[int] = field(default_factory=list)
 
@@ -70,8 +77,9 @@ class Story:
 def stories(events: Iterable[Event[Any]]) -> list[Story]:
     """The calls in a stretch of the stream, each with its stale events set apart."""
     found: dict[CallRef, Story] = {}
-    for event in events:
+    for place, event in enumerate(events, start=1):
         story = found.setdefault(event.ref, Story(event.ref))
+        story.places.setdefault(event.id, place)
         role = role_of(event)
         if role is not None and 0 < event.epoch < story.since.get(role, 1):
             story.stale.append(event)
@@ -151,14 +159,62 @@ def _decisions(story: Story) -> Iterator[TurnEnded | SpeechDismissed]:
 
 
 def _each_turn_answered(story: Story) -> Iterator[str]:
-    answered = Counter(body.turn for body in story.bodies(ReplyCompleted))
+    answers: dict[int | None, list[Event[ReplyCompleted]]] = defaultdict(list)
+    for event in story.events:
+        if isinstance(event.body, ReplyCompleted):
+            answers[event.body.turn].append(event)
     turns = [body.turn for body in story.bodies(TurnEnded)]
     for turn in turns[:-1]:  # the end of the call may come before the last answer
-        if answered[turn] == 0:
+        if not answers[turn]:
             yield f"turn {turn} was not answered"
-    for turn, times in answered.items():
-        if times != 1:
-            yield f"turn {turn} was answered {times} times"
+    for turn, given in answers.items():
+        again = [event for before, event in pairwise(given) if not _resumes(event, before.body, story)]
+        if again:
+            yield f"turn {turn} was answered {1 + len(again)} times"
+
+
+def _resumes(event: Event[ReplyCompleted], before: ReplyCompleted, story: Story) -> bool:
+    """Whether this is the rest of the same answer: something interrupted `before` and was no words, and the
+    caller had not heard all of it.
+    """
+    if event.body.reply == before.reply:
+        return False
+    match _cause_of(event, story):
+        case SpeechDismissed():
+            no_words = True
+        case TurnEnded(text_pii=text):
+            no_words = not text.strip()
+        case _:
+            no_words = False
+    heard = (body for body in story.bodies(PlayoutEnded) if body.reply == before.reply)
+    return no_words and not any(_is_all_of(before, body) for body in heard)
+
+
+def _is_all_of(reply: ReplyCompleted, heard: PlayoutEnded) -> bool:
+    """Whether nothing was left to say of it. A goodbye that was cut is said again, for the line to end."""
+    whole = reply.outcome is Outcome.DONE and heard.heard_sentences >= reply.sentences
+    return heard.outcome is Outcome.DONE or (whole and reply.then is Next.LISTEN)
+
+
+def _cuts_have_a_cause(story: Story) -> Iterator[str]:
+    turn, over = 0, False
+    for event in story.events:
+        match event.body:
+            case SpeechStarted():
+                turn = max(turn, event.body.turn)
+            case LegEnded() | CallEnded():
+                over = True
+            case ReplyCompleted(outcome=Outcome.CANCELLED) as body if not over and turn <= (body.turn or 0):
+                yield f"reply {body.reply} was cut, and nobody had spoken"
+
+
+def _cause_of(event: Event[Any], story: Story) -> Message | None:
+    """What led to a reply: a replacement goes on with it because of what was said of it before."""
+    by_id = {one.id: one for one in story.events}
+    cause = by_id.get(event.cause or "")
+    while cause is not None and isinstance(cause.body, ReplySentence | ReplyCompleted):
+        cause = by_id.get(cause.cause or "")
+    return cause.body if cause is not None else None
 
 
 def _nothing_said_twice(story: Story) -> Iterator[str]:
@@ -205,6 +261,7 @@ PROMISES: Final[dict[str, Check]] = {
     "a turn is decided once": _each_turn_decided_once,
     "what began as speech is decided": _each_speech_decided,
     "a turn is answered once": _each_turn_answered,
+    "an answer is cut by the caller alone": _cuts_have_a_cause,
     "no sentence is said twice": _nothing_said_twice,
     "a reply has the sentences that it announces": _replies_are_complete,
     "a reply is played once": _each_reply_played_once,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bench.chaos.course import course
+from bench.chaos.course import course, whole_course
 from bench.chaos.heard import HeardTurn, heard_turns
 from bench.chaos.invariants import Story, faults_of
 from bench.chaos.monkey import Strike
@@ -79,6 +80,7 @@ def judged(outcome: Outcome, scene: Scene) -> dict[str, Any]:
         "odd_turns": [_tell(one, why, outcome, scene) for one, why in odd[:MOST_TOLD]],
         "broken_promises": dict(Counter(fault.promise for fault in faults)),
         "faults": [f"{one.call}: {one.promise}: {one.detail}" for one in faults[:MOST_TOLD]],
+        "courses_of_faulty_calls": _courses({one.call for one in faults[:MOST_TOLD]}, outcome),
         "stale_events_in_the_stream": sum(len(story.stale) for story in outcome.stories),
         "slots_held_at_the_end": outcome.slots_held,
         "usual_silence_ms": spread(usual_ms).model_dump(),
@@ -113,6 +115,12 @@ def _tell(one: HeardTurn, why: str, outcome: Outcome, scene: Scene) -> dict[str,
         "struck_s": round((strike.at_us - zero_us) / 1e6, 3) if strike else None,
         "course": course(story, began_us, began_us + _SHOWN_US, zero_us) if story else [],
     }
+
+
+def _courses(calls: AbstractSet[str], outcome: Outcome) -> dict[str, list[str]]:
+    """All that the stream says of these calls, without which nobody can tell what broke the promise."""
+    told = (story for story in outcome.stories if story.ref.call in calls)
+    return {story.ref.call: whole_course(story, outcome.zero_us) for story in told}
 
 
 def _by_service(struck: Sequence[tuple[HeardTurn, float]]) -> dict[str, Any]:

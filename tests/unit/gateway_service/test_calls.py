@@ -572,6 +572,19 @@ def test_a_new_tts_worker_learns_what_is_held_and_the_sentence_goes_on_without_a
     assert [(body.outcome, body.heard_sentences) for body in told] == [(Outcome.DONE, 2)]
 
 
+def test_a_tts_worker_whose_frames_were_lost_says_the_sentence_anew_in_its_own_epoch(talking):
+    talking.play(sentence(1, 0, 200))
+    for lost_from in (4, 12):  # the bus is lost twice
+        talking.play(list(sentence(1, 1, 400))[:lost_from])
+        answer = talking.call.take_over(take_over(Role.TTS, epoch=1), talking.now_us)
+        assert (answer.reply, answer.sentences) == (1, 1)
+    talking.play(sentence(1, 1, 400))
+    talking.event(completed(1, sentences=2), epoch=1)
+    told = talking.tick(60)
+    assert [sound for sound, _ in talking.leg.sent if sound] == [payload(n) for n in [*range(10), *range(20)]]
+    assert [(body.outcome, body.heard_sentences) for body in told[-1:]] == [(Outcome.DONE, 2)]
+
+
 def test_waiting_for_a_new_tts_worker_begins_anew(talking):
     talking.play(list(sentence(1, 0, 400))[:5])
     talking.event(completed(1), epoch=1)

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from contracts.channels import AGENT_AUDIO, SESSION_CALLS
+from contracts.channels import AGENT_AUDIO, SESSION_CALLS, SPEECH_STARTED
 from contracts.errors import ErrorCode
 from contracts.examples.practice import RECEPTION
 from contracts.identities import CallRef, uuid7
@@ -193,6 +193,27 @@ async def test_speech_clears_the_callers_audio_at_once(stand):
         await stand.speak(ref, sentence(2, 0, 100))
         await eventually(lambda: len(caller.sound) == caller.sound_at_clear + 5, "the next reply alone")
         assert stand.dropped()["stale_reply",] == 10
+
+
+async def test_an_answer_is_not_silenced_by_the_speech_that_it_answers(stand):
+    """Speech that is heard late, as by a replacement of stt, is answered within milliseconds: its start and
+    the answer's first frames come in together.
+    """
+    async with Caller.at(stand.app.url) as caller:
+        ref = await stand.call(caller)
+        await stand.speak(ref, sentence(1, 0, 5000))
+        await eventually(lambda: len(caller.sound) > 5, "the agent speaks")
+        other = CallRef(ref.tenant, uuid7(0, Random(1)))
+        event = await stand.others.bus.publish_event(other, speech(1), epoch=1)
+        late = event.model_copy(update={"call": ref.call})
+        subject = SPEECH_STARTED.subject(tenant=ref.tenant, call=ref.call)
+        line = stand.app._desk._lines[ref.call]
+        line._events._hear(subject.encode(), late.model_dump_json().encode())
+        stand.app._desk.on_frames(ref, whole_reply(2, 100))
+        await eventually(lambda: len(stand.bodies(PlayoutEnded)) == 2, "both are over")
+        ended = [(body.reply, body.outcome) for body in stand.bodies(PlayoutEnded)]
+        assert ended == [(1, Outcome.CANCELLED), (2, Outcome.DONE)]
+        assert len(caller.sound) == caller.sound_at_clear + 5
 
 
 async def test_an_event_that_comes_twice_or_from_an_old_epoch_cuts_nothing(stand):

@@ -304,6 +304,23 @@ async def test_a_call_that_is_released_is_left_alone(service: Service) -> None:
     assert len(line.bodies(ReplyCompleted)) == 1
 
 
+async def test_a_reply_that_was_begun_is_left_to_whoever_has_the_call_next(slow: Service) -> None:
+    line = await slow.call(assistant())
+    await line.say(turn(1, "Are you open?"))
+    await line.until(lambda: line.sentences(2))
+    release = Release(call=line.ref.call, tenant=line.ref.tenant, epoch=1)
+    await slow.context.bus.publish(RELEASE.subject(role="llm", process=slow.context.process), release)
+    await line.say(
+        CallReassigned(
+            role=Role.LLM, process=slow.context.process, epoch=2, before="llm-lost", why=Replaced.LOST
+        )
+    )
+    assert (await slow.ask(line.ref, assistant(), 2, resumed=True)).error is None
+    completed = await line.completed(2)
+    assert (completed.outcome, completed.sentences) == (Outcome.DONE, 2)
+    assert line.sentences(2) == ["Yes.", "Wait until I have thought of it."]
+
+
 async def test_the_dialogue_goes_on_in_a_newer_epoch(service: Service) -> None:
     line = await service.call(assistant())
     assert (await service.ask(line.ref, assistant(), epoch=2)).error is None

@@ -61,6 +61,32 @@ async def test_only_the_names_that_are_wanted_are_heard(context: Context) -> Non
     assert [subject for subject, _ in ear.heard] == ["call.t.c.turn.ended"] * 3
 
 
+async def test_what_comes_by_another_way_waits_for_the_messages_before_it(context: Context) -> None:
+    ear = Ear()
+    listening = Listening(context.bus.client, ear.receive, context.tasks)
+    await listening.begin(["call.t.c.>"])
+    order: list[list[bytes]] = []
+
+    def act() -> None:
+        order.append([data for _, data in ear.heard])
+
+    listening.behind(act)
+    assert order == [[]], "at once where nothing waits"
+    ear.gate.clear()
+    await context.bus.client.publish("call.t.c.x", b"1")
+    await context.bus.client.publish("call.t.c.x", b"2")
+    await eventually(lambda: ear.at_once, "the first is being handled")
+    await context.bus.flush()
+    listening.behind(act)
+    await context.bus.client.publish("call.t.c.x", b"3")
+    await context.bus.flush()
+    listening.behind(act)
+    assert len(order) == 1
+    ear.gate.set()
+    await eventually(lambda: len(order) == 3, "both")
+    assert order[1:] == [[b"1", b"2"], [b"1", b"2", b"3"]]
+
+
 async def test_after_its_end_it_hears_nothing_not_even_what_waited(context: Context) -> None:
     ear = Ear()
     ear.gate.clear()

@@ -113,6 +113,8 @@ async def test_a_call_is_taken_its_events_heard_and_its_end_drops_it(nats_server
             "took 1",
             "hear DtmfReceived",
             "heard DtmfReceived",
+            "hear CallEnded",
+            "heard CallEnded",
             "drop",
             "dropped",
         ]
@@ -417,6 +419,45 @@ async def test_a_replacement_waits_for_its_own_border_in_the_record(nats_url: st
         moved = await session.reassign(2)
         assert (await assigning).error is None
         assert crew.keeper.histories == [(moved,)]
+
+
+async def test_without_its_border_in_the_record_a_call_is_not_taken_up(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was said before the border may not be stored yet either, and would be said twice."""
+    monkeypatch.setattr(runtime.worker, "_BORDER_TRIES", 2)
+    async with both(nats_server.url) as (session, crew):
+        assigned = await session.assign(epoch=2, resumed=True)
+        assert assigned.error is not None
+        assert (assigned.error.code, assigned.error.retryable) == (ErrorCode.STORE_UNAVAILABLE, True)
+        assert (len(crew.worker), crew.keeper.held, crew.keeper.histories) == (0, set(), [])
+        await session.reassign(3)
+        assert (await session.assign(epoch=3, resumed=True)).error is None
+
+
+async def test_a_call_that_comes_back_before_its_loss_was_heard_is_begun_anew(nats_url: str) -> None:
+    """A process that stood still finds all of it at once: the assignment may be read before the events."""
+    async with both(nats_url) as (session, crew):
+        await session.assign()
+        first = await session.say(DtmfReceived(digit_pii="1"))
+        await eventually(lambda: crew.keeper.heard == [first], "it is heard")
+        crew.keeper.gate.clear()
+        second = await session.say(DtmfReceived(digit_pii="2"))
+        await eventually(lambda: len(crew.keeper.heard) == 2, "the second is being heard")
+        elsewhere = await session.reassign(2, "llm-2")
+        third = await session.say(DtmfReceived(digit_pii="3"))
+        back = await session.reassign(3)
+        assert await session.bus.settle(5)
+        assigning = asyncio.create_task(session.assign(epoch=3, resumed=True, since={Role.LLM: 3}))
+        await eventually(lambda: crew.worker._held[CALL].lock._waiters, "the assignment waits its turn")
+        crew.keeper.gate.set()
+        assert (await assigning).error is None
+        assert crew.keeper.histories == [(), (first, second, elsewhere, third, back)]
+        assert crew.keeper.story[-4:] == ["drop", "dropped", "take 3", "took 3"]
+        fourth = await session.say(DtmfReceived(digit_pii="4"))
+        await eventually(lambda: crew.keeper.heard[-1] == fourth, "what follows")
+        assert crew.keeper.heard == [first, second, fourth], "what is in the history is not heard again"
+        assert (crew.worker.epoch_of(CALL), crew.keeper.held) == (3, {CALL})
 
 
 async def test_the_same_assignment_again_brings_no_history(nats_url: str) -> None:

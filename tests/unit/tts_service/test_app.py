@@ -311,3 +311,35 @@ async def test_a_call_without_a_gateway_waits_and_goes_on_at_the_next_one(
             *[(OTHER_GATEWAY, 1, 1)] * 16,
             *[(OTHER_GATEWAY, 2, 1)] * 16,
         ]
+
+
+async def test_what_was_lost_with_the_bus_is_said_again_from_where_the_gateway_has_it(
+    nats_url: str, tmp_path: Path
+) -> None:
+    async with world(nats_url, tmp_path, tts_synthetic_audio_ms=300) as now:
+        ref, silent, detached = [await now.call() for _ in range(3)]
+        asked: list[TakeOver] = []
+
+        async def answer(question: TakeOver) -> TakenOver:
+            asked.append(question)
+            return TakenOver(reply=1, sentences=1)
+
+        for each in (ref, silent, detached):
+            subject = TAKE_OVER.subject(tenant=each.tenant, call=each.call)
+            await now.bus.respond(subject, TakeOver, TakenOver, answer)
+        for each in (ref, detached):
+            await now.say(each, 1, "One.", "Two.")
+            await now.until_reply_ends(each, 1)
+        await now.publish(detached, CallDetached(gateway=GATEWAY, wait_s=15))
+        lost = now.app._handlers._calls[detached].synthesis
+        await eventually(lambda: not lost.at_a_gateway, "its gateway is lost")
+        before = len(now.frames)
+        await now.app._handlers.rejoin()
+        await eventually(
+            lambda: now.frames[-1][2].flags & FrameFlag.REPLY_END and len(now.frames) > before, ""
+        )
+        again = now.frames[before:]
+        assert [(at, frame.sentence) for _, at, frame in again] == [*[(ref, 1)] * 15, (ref, 2)]
+        assert asked == [TakeOver(role=Role.TTS, process=WORKER, epoch=1)]
+        told = await now.until_said(ref, SentenceSynthesized, 2)
+        assert [body.outcome for body in told] == [Outcome.DONE] * 2, "each is told of once"

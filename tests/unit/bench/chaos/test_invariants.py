@@ -11,6 +11,7 @@ from bench.chaos.invariants import PROMISES, judge, stories
 from contracts import messages as m
 from contracts.identities import CallRef, uuid7
 
+CANCELLED = m.Outcome.CANCELLED
 REF = CallRef("acme", uuid7(1, Random(1)))
 _RNG = Random(2)
 
@@ -71,24 +72,33 @@ def sentence(reply: int, number: int, index: int = 0, epoch: int = 1, text: str 
     return said(body, epoch)
 
 
-def completed(reply: int, number: int, epoch: int = 1, sentences: int = 1) -> m.Event[Any]:
+def completed(
+    reply: int,
+    number: int,
+    epoch: int = 1,
+    sentences: int = 1,
+    *,
+    outcome: m.Outcome = m.Outcome.DONE,
+    cause: m.Event[Any] | None = None,
+) -> m.Event[Any]:
     return said(
         m.ReplyCompleted(
             reply=reply,
             turn=number,
-            outcome=m.Outcome.DONE,
+            outcome=outcome,
             sentences=sentences,
             engine="synthetic",
             first_sentence_ms=1,
             total_ms=1,
         ),
         epoch,
+        cause,
     )
 
 
-def played(reply: int) -> m.Event[Any]:
+def played(reply: int, outcome: m.Outcome = m.Outcome.DONE, heard: int = 1) -> m.Event[Any]:
     return said(
-        m.PlayoutEnded(reply=reply, outcome=m.Outcome.DONE, heard_ms=1, heard_sentences=1, ended_us=1), 1
+        m.PlayoutEnded(reply=reply, outcome=outcome, heard_ms=1, heard_sentences=heard, ended_us=1), 1
     )
 
 
@@ -108,6 +118,8 @@ def exchange(number: int, epoch: int = 1) -> list[m.Event[Any]]:
     ]
 
 
+DISMISSED = said(m.SpeechDismissed(turn=2, audio_ms=50), 1)
+WORDLESS = said(turn(2).body.model_copy(update={"text_pii": " "}), 1)
 SOUND = [STARTED, *exchange(1), *exchange(2), ENDED]
 
 
@@ -123,8 +135,38 @@ def test_a_sound_call_across_a_reassignment_breaks_nothing() -> None:
     assert stories(events)[0].stale == [late]
 
 
+def interrupted(by: m.Event[Any], heard: int = 0, outcome: m.Outcome = CANCELLED) -> list[m.Event[Any]]:
+    """Turn 1 is answered, speech interrupts that, `by` says what it was, and another reply follows from it,
+    which a replacement completes.
+    """
+    rest = said(sentence(3, 1).body, 1, by)
+    return [
+        STARTED,
+        *exchange(1)[:-1],
+        speech(2),
+        played(2, outcome, heard),
+        by,
+        rest,
+        completed(3, 1, cause=rest),
+        played(3),
+        ENDED,
+    ]
+
+
+@pytest.mark.parametrize("by", [DISMISSED, WORDLESS], ids=["dismissed", "without a word"])
+def test_an_answer_that_goes_on_after_a_noise_is_one_answer(by: m.Event[Any]) -> None:
+    assert judge(interrupted(by)) == []
+
+
 def test_a_refused_call_promised_nothing() -> None:
     assert judge([turn(1)]) == []
+
+
+def test_a_reply_that_the_caller_or_the_end_cuts_breaks_nothing() -> None:
+    cut = completed(2, 1, outcome=CANCELLED)
+    talked_over = [STARTED, speech(1), turn(1), sentence(2, 1), speech(2), cut, played(2, CANCELLED)]
+    assert judge([*talked_over, *exchange(2)[1:], ENDED]) == []
+    assert judge([STARTED, speech(1), turn(1), sentence(2, 1), ENDED, cut]) == []
 
 
 STALE = turn(2, epoch=1)
@@ -153,6 +195,21 @@ STALE = turn(2, epoch=1)
         ("what began as speech is decided", [STARTED, speech(1), *exchange(2), ENDED]),
         ("a turn is answered once", [STARTED, speech(1), turn(1), *exchange(2), ENDED]),
         ("a turn is answered once", [*SOUND, completed(9, 1)]),
+        ("a turn is answered once", [*SOUND, completed(2, 1, cause=DISMISSED)]),
+        ("a turn is answered once", interrupted(turn(2))),
+        ("a turn is answered once", interrupted(DISMISSED, heard=1)),
+        ("a turn is answered once", interrupted(DISMISSED, outcome=m.Outcome.DONE)),
+        (
+            "an answer is cut by the caller alone",
+            [
+                STARTED,
+                speech(1),
+                turn(1),
+                completed(2, 1, sentences=0, outcome=CANCELLED),
+                *exchange(2),
+                ENDED,
+            ],
+        ),
         ("no sentence is said twice", [*SOUND, sentence(3, 2)]),
         ("no sentence is said twice", [*SOUND, sentence(3, 2, text="Other.")]),
         ("no sentence is said twice", [*SOUND, sentence(3, 2, index=2)]),

@@ -149,3 +149,5 @@ def test_broken_promises_are_named() -> None:
     found = figures(a_call(a_turn(10)), told=stories(SOUND[:-1]))
     assert found["broken_promises"] == {"a call ends once": 1}
     assert found["faults"] == [f"{REF.call}: a call ends once: call.ended 0 times"]
+    assert list(found["courses_of_faulty_calls"]) == [REF.call]
+    assert len(found["courses_of_faulty_calls"][REF.call]) == len(SOUND) - 1
