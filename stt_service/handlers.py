@@ -31,7 +31,6 @@ from runtime.tasks import TaskOwner
 from runtime.telemetry import Metrics
 from stt_service.batching import DetectionLoop
 from stt_service.calls import HeldCall, Teller
-from stt_service.engines import detector_for
 from stt_service.kept_audio import KeptAudio
 from stt_service.pool import DetectorPool, EnginePool
 from stt_service.resuming import Resumption, resumption
@@ -187,7 +186,7 @@ class Handlers:
             await self.drop(ref)  # whoever assigned it anew took us for lost: what we heard may have holes
         names = assign.assistant.engines.stt
         await self._engines.require_one_of(names)
-        loop = await self._detectors.get(detector_for(names[0]))
+        loop = await self._detectors.of(names[0])
         teller = self._mouth.teller(assign)
         resumed = resumption(history) if assign.resumed else None
         call = self._new_call(assign, loop, teller, resumed)

@@ -69,3 +69,6 @@ class Settings(ProcessSettings):
     stt_energy_dbfs: Annotated[float, Field(lt=0, description="loud enough for the energy detector")] = -40.0
     stt_synthetic_text: Annotated[str, Field(min_length=1)] = "What are your opening hours?"
     stt_synthetic_delay_ms: Annotated[int, Field(ge=0)] = 0
+    stt_synthetic_detector: Annotated[
+        Literal["energy", "silero"], Field(description="of calls whose first engine is the synthetic one")
+    ] = "energy"
