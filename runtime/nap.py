@@ -5,7 +5,7 @@ with fifty messages a second each wake theirs for nearly every one. Network card
 some traffic, look at fixed times instead of at every arrival.
 
 The loop's thread sleeps. That is right only where nothing in the loop is in more of a hurry than the nap is
-long, and it is kept short of what anybody hears. What goes on in other threads goes on.
+long, but for one connection, which may be given as its doorbell. What goes on in other threads goes on.
 """
 
 from __future__ import annotations
@@ -13,17 +13,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
-_ROUNDS: Final = 6
+_ROUNDS: Final = 8
 """Turns of the loop between two naps: so many steps a piece of work may take from task to task."""
+_WRITTEN_IN: Final = 2
+"""Turns after which what was handed to a transport has left."""
 _LOOK_AGAIN_S: Final = 0.25
+
+Doorbell: TypeAlias = Callable[[float], None]
+"""Sleeps for so many seconds, or until there is something that is in a hurry."""
 
 
 class Nap:
-    """Lets the running loop look at what came in once in `every_s`, as long as `worthwhile` says so.
+    """Lets the running loop look at what came in once in `every_s`, as long as `worthwhile` says so; where the
+    `doorbell` rings, sooner, but not before `least_s` have passed.
 
-    It sleeps for what is left of that time; a loop that is behind does not sleep at all.
+    It sleeps for what is left of that time; a loop that is behind does not sleep at all. `before` is called
+    when all that came in has been handled: what it sends leaves before the nap.
     """
 
     def __init__(
@@ -31,27 +38,45 @@ class Nap:
         every_s: float,
         worthwhile: Callable[[], bool],
         *,
+        least_s: float | None = None,
+        doorbell: Doorbell = time.sleep,
+        before: Callable[[], None] = lambda: None,
         now_s: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._every_s = every_s
+        self._least_s = every_s if least_s is None else min(least_s, every_s)
         self._worthwhile = worthwhile
+        self._doorbell = doorbell
+        self._before = before
         self._now_s = now_s
         self._sleep = sleep
-        self._due_s = now_s()
+        self._woke_s = now_s()
 
     async def run(self) -> None:
         """Nap now and then until cancelled."""
         while True:
             if self._worthwhile():
-                for _ in range(_ROUNDS):
-                    await asyncio.sleep(0)
+                await _turns(_ROUNDS)
+                self._before()
+                await _turns(_WRITTEN_IN)
                 self._rest()
             else:
                 await asyncio.sleep(_LOOK_AGAIN_S)
 
     def _rest(self) -> None:
         now_s = self._now_s()
-        if now_s < self._due_s:
-            self._sleep(self._due_s - now_s)
-        self._due_s = max(now_s, self._due_s) + self._every_s
+        least_until_s = self._woke_s + self._least_s
+        if now_s < least_until_s:
+            self._sleep(least_until_s - now_s)
+            now_s = self._now_s()
+        until_s = self._woke_s + self._every_s
+        if now_s < until_s:
+            self._doorbell(until_s - now_s)
+            now_s = self._now_s()
+        self._woke_s = now_s
+
+
+async def _turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)

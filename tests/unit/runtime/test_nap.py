@@ -20,6 +20,10 @@ class Rests:
         self.naps.append(seconds)
         self.now_s += seconds
 
+    def ring_after_1_ms(self, seconds: float) -> None:
+        assert seconds > 0.001
+        self.sleep(0.001)
+
 
 async def turns(count: int) -> None:
     for _ in range(count):
@@ -38,8 +42,47 @@ async def test_it_rests_for_what_the_work_left_of_the_time(rests: Rests) -> None
         await asyncio.sleep(0)
         rests.now_s += 0.0001
     nap.cancel()
-    assert all(0.003 < length < 0.004 for length in rests.naps)
+    assert all(0.0025 < length < 0.004 for length in rests.naps)
     assert rests.now_s - began_s == pytest.approx(0.021, abs=0.001)
+
+
+async def test_a_doorbell_ends_the_nap_but_not_its_least_part(rests: Rests) -> None:
+    nap = asyncio.create_task(
+        Nap(
+            0.020,
+            lambda: True,
+            least_s=0.004,
+            doorbell=rests.ring_after_1_ms,
+            now_s=lambda: rests.now_s,
+            sleep=rests.sleep,
+        ).run()
+    )
+    while len(rests.naps) < 6:  # noqa: ASYNC110 - its turns are what is counted
+        await asyncio.sleep(0)
+    nap.cancel()
+    assert rests.naps == pytest.approx([0.004, 0.001] * 3)
+
+
+async def test_what_was_gathered_leaves_before_the_nap(rests: Rests) -> None:
+    told: list[str] = []
+
+    def sleep(seconds: float) -> None:
+        told.append("nap")
+        rests.sleep(seconds)
+
+    nap = asyncio.create_task(
+        Nap(
+            0.004,
+            lambda: True,
+            before=lambda: told.append("sent"),
+            now_s=lambda: rests.now_s,
+            sleep=sleep,
+        ).run()
+    )
+    while len(rests.naps) < 3:  # noqa: ASYNC110 - its turns are what is counted
+        await asyncio.sleep(0)
+    nap.cancel()
+    assert told == ["sent", "nap"] * 3
 
 
 async def test_a_loop_that_is_behind_does_not_rest(rests: Rests) -> None:
