@@ -189,7 +189,7 @@ class Call:
             self._heard_us = now_us
             self._meter.came_in()
             frame = self._stamp(payload, now_us)
-            return None if self.holds else frame
+            return None if self._ring is not None and self._ring.again else frame
         if self.state is State.OPENING:
             self._meter.came_in()
             if len(self._kept) == self._kept.maxlen:

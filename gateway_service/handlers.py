@@ -53,7 +53,7 @@ from gateway_service.errors import (
     UnknownCall,
 )
 from gateway_service.meter import Meter
-from gateway_service.pacer import PHASES, Rota
+from gateway_service.pacer import PHASES_A_FRAME, Rota
 from gateway_service.playout import Pace
 from gateway_service.ports import CallerSide, LegOffered, LegStarted, MediaLeg, Signal
 from gateway_service.questions import Questions
@@ -382,7 +382,7 @@ class Desk:
     def tick(self) -> bool:
         """The next phase has begun; whether there is anything to do in the one after it."""
         self.rota.tick()
-        if self.rota.phase % (PHASES // 2) == 0 and self.context.bus.connected:
+        if self.rota.phase % PHASES_A_FRAME == 0 and self.context.bus.connected:
             self.resending.tick()
         return bool(self.rota or self.resending)
 

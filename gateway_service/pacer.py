@@ -1,13 +1,13 @@
 """One ticker for all calls of the process.
 
 A timer or a task per call would cost more than the audio. The schedule is absolute, so it does not drift.
-Ticks that were missed follow at once, up to a round, in which each call comes up once; after a longer stall it
-goes on from now, because frames that are late already do not get better in a burst. While nobody has audio to
-send nothing ticks at all.
+Ticks that were missed follow at once, up to a round, in which each call comes up once; after a longer stall
+it goes on from now, because frames that are late already do not get better in a burst. While nobody has audio
+to send nothing ticks at all.
 
 Calls take turns in the phases of a round: were all of them served in one tick, the last would wait for all
-the others, and so would what callers say meanwhile. A round is two frames long, because to send two at once
-costs hardly more than one.
+the others, and so would what callers say meanwhile. A round is four frames long, because to send four at
+once costs little more than one.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from typing import Final, Protocol
 from contracts.frames import FRAME_MS
 from runtime.clock import Clock
 
-ROUND_MS: Final = 2 * FRAME_MS
+ROUND_MS: Final = 4 * FRAME_MS
 PHASES: Final = 8
+PHASES_A_FRAME: Final = PHASES * FRAME_MS // ROUND_MS
 PERIOD_S: Final = ROUND_MS / 1000 / PHASES
 
 
@@ -28,7 +29,7 @@ class Ticked(Protocol):
     """Something that has audio to send."""
 
     def tick(self) -> bool:
-        """20 ms have passed; False when there is nothing more to send for now."""
+        """A round has passed; False when there is nothing more to send for now."""
         ...
 
 
@@ -63,8 +64,8 @@ class Rota:
 class Pacer:
     """Calls `tick` every `period_s` while there is something to do, until cancelled. `tick` must not raise.
 
-    What was missed is made up for, up to one round. `wanted` is set when there is something to do; `tick` says
-    whether there is more.
+    What was missed is made up for, up to one round. `wanted` is set when there is something to do; `tick`
+    says whether there is more.
     """
 
     def __init__(

@@ -49,8 +49,8 @@ class Settings(TokenSettings):
     gateway_nap_bus_ms: Annotated[int, Field(ge=0, le=20)] = 4
     gateway_nap_from_calls: Annotated[int, Field(ge=1)] = 10
 
-    # Sent every 40 ms, and later by a nap: less than that ahead, and a caller runs dry between two times.
-    gateway_playout_lead_ms: Annotated[int, Field(ge=60, le=500)] = 100
+    # Sent every 80 ms, and later by a nap: less than that ahead, and a caller runs dry between two times.
+    gateway_playout_lead_ms: Annotated[int, Field(ge=100, le=500)] = 160
     gateway_playout_limit_s: Annotated[float, Field(gt=0)] = 30.0
     gateway_mark_every_ms: Annotated[int, Field(ge=100)] = 300
     # How long after its end by the clock a reply's last mark is waited for.

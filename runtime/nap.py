@@ -26,8 +26,8 @@ Doorbell: TypeAlias = Callable[[float], None]
 
 
 class Nap:
-    """Lets the running loop look at what came in once in `every_s`, as long as `worthwhile` says so; where the
-    `doorbell` rings, sooner, but not before `least_s` have passed.
+    """Lets the running loop look at what came in once in `every_s`, as long as `worthwhile` says so; where
+    the `doorbell` rings, sooner, but not before `least_s` have passed.
 
     It sleeps for what is left of that time; a loop that is behind does not sleep at all. `before` is called
     when all that came in has been handled: what it sends leaves before the nap.

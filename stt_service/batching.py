@@ -94,9 +94,9 @@ class _States:
 class DetectionLoop:
     """Judges the windows of every call with one detector.
 
-    A run costs nearly the same for one window as for ten, so none begins sooner than `gather_s` after the last
-    one did, unless every call has a window already: what comes together, as gateways send it, is judged at
-    once. Without an `executor` the detector runs on the event loop.
+    A run costs nearly the same for one window as for ten, so none begins sooner than `gather_s` after the
+    last one did, unless every call has a window already: what comes together, as gateways send it, is judged
+    at once. Without an `executor` the detector runs on the event loop.
     """
 
     def __init__(
@@ -109,6 +109,7 @@ class DetectionLoop:
         self._states = _States(detector.initial_state())
         self._awake: dict[Ear, None] = {}
         self._something = asyncio.Event()
+        self._waking = False
         self._ran_s = -math.inf
 
     @property
@@ -127,8 +128,9 @@ class DetectionLoop:
 
     def wake(self, ear: Ear) -> None:
         """Audio has come for this call."""
-        if ear in self._states.row_of:
-            self._awake[ear] = None
+        self._awake[ear] = None
+        if not self._waking:
+            self._waking = True
             self._something.set()
 
     async def run(self) -> None:
@@ -140,6 +142,7 @@ class DetectionLoop:
                 await self._clock.sleep(early_s)
             self._ran_s = self._clock.monotonic_s()
             self._something.clear()
+            self._waking = False
             awake, self._awake = list(self._awake), {}
             awake = await self._round(awake)
             while awake := await self._round(awake):  # a call catches up: the others do not wait for it

@@ -16,7 +16,7 @@ from runtime.tasks import TaskOwner
 from stt_service.actions import Abandon, Action, Decode, Publish, Purpose, Understood
 from stt_service.chain import Chain
 from stt_service.edges import Levels
-from stt_service.hearing import Window
+from stt_service.hearing import IN_ORDER, Window
 from stt_service.recognition import Recognition
 from stt_service.resuming import Resumption
 from stt_service.turns import TurnState
@@ -90,7 +90,7 @@ class HeldCall:
 
     def accept(self, frame: Frame) -> None:
         """Put a frame where it will be heard; with the queue full the oldest one gives way."""
-        if frame.at_us <= self._after_us:
+        if self._after_us and frame.at_us <= self._after_us:
             return
         self._accepted += 1
         if len(self._frames) >= (_MOST_AT_ONCE if self._behind else self._queue_frames):
@@ -154,6 +154,8 @@ class HeldCall:
                 arrival = self._recognition.hear(self._frames.popleft())
             except TrunklineError as error:
                 self._teller.rejected("audio", error)
+                continue
+            if arrival is IN_ORDER:
                 continue
             if arrival.late:
                 self._teller.dropped("late")

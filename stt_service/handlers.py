@@ -118,13 +118,17 @@ NewCall = Callable[[Assign, DetectionLoop, Teller, Resumption | None], HeldCall]
 
 @dataclass(eq=False, slots=True)
 class _Held:
-    """A call of ours. `gateway_epoch` is that of the gateway, who stamps the frames; 0 before it is known."""
+    """A call of ours. `gateway_epoch` is that of the gateway, who stamps the frames; 0 before it is known.
+
+    `heard`: a frame has come since time passed last, which was at `heard_s`.
+    """
 
     call: HeldCall
     loop: DetectionLoop
     teller: BusTeller
     heard_s: float
     gateway_epoch: int
+    heard: bool = False
     asking: asyncio.Task[None] | None = None
 
     def follow(self, gateway_epoch: int) -> None:
@@ -227,7 +231,7 @@ class Handlers:
         else:
             if frame.epoch > held.gateway_epoch:
                 held.follow(frame.epoch)
-            held.heard_s = self._clock.monotonic_s()
+            held.heard = True
             held.call.accept(frame)
             held.loop.wake(held.call)
 
@@ -237,6 +241,8 @@ class Handlers:
         self._arrived = 0
         now_s = self._clock.monotonic_s()
         for held in self._calls.values():
+            if held.heard:
+                held.heard, held.heard_s = False, now_s
             missing_s = now_s - held.heard_s
             if missing_s >= self._starved_s and held.call.in_turn:
                 held.heard_s = now_s

@@ -35,7 +35,7 @@ class Arrival(NamedTuple):
     late: bool = False
 
 
-_IN_ORDER: Final = Arrival()
+IN_ORDER: Final = Arrival()
 
 
 class Window(NamedTuple):
@@ -66,6 +66,7 @@ class CallerAudio:
         self._chunks: deque[_Chunk] = deque()
         self._window_samples = window_samples
         self._codec: Codec | None = None
+        self._kept_unseen: Codec | None = None
         self._sample_bytes = 1
         self._unfinished = b""
         self._windows: deque[bytes] = deque()
@@ -80,6 +81,15 @@ class CallerAudio:
 
     def add(self, frame: Frame) -> Arrival:
         """Take a frame in, with silence for those missing before it; one that was overtaken is left out."""
+        codec, rate_hz, sequence, at_us, payload, *_ = frame
+        if sequence == self._next_sequence and codec is self._kept_unseen and rate_hz == RATE_HZ:
+            self._late_in_a_row = 0
+            self._next_sequence = (sequence + 1) % _SEQUENCES
+            self._append(payload, at_us)
+            return IN_ORDER
+        return self._add_otherwise(frame)
+
+    def _add_otherwise(self, frame: Frame) -> Arrival:
         lost = 0
         if frame.sequence != self._next_sequence:
             lost = self._missing_before(frame.sequence, frame.at_us)
@@ -90,7 +100,7 @@ class CallerAudio:
         payload = frame.payload if self._is_ours(frame) else self._recoded(frame)
         if not lost:
             self._append(payload, frame.at_us)
-            return _IN_ORDER
+            return IN_ORDER
         frame_us = round(frame.duration_ms * 1000)
         samples = min(lost, _GAP_LIMIT) * (len(payload) // self._sample_bytes)
         self._append(self._silence(samples), frame.at_us - frame_us)
@@ -161,7 +171,7 @@ class CallerAudio:
 
     def _is_ours(self, frame: Frame) -> bool:
         """Whether the payload can be kept as it is, unseen: any byte is a sample of G.711."""
-        return frame.codec == self._codec and frame.rate_hz == RATE_HZ and frame.codec != Codec.PCM16
+        return frame.codec is self._kept_unseen and frame.rate_hz == RATE_HZ
 
     def _recoded(self, frame: Frame) -> bytes:
         """The frame as it is kept; the first one says how that is."""
@@ -169,6 +179,7 @@ class CallerAudio:
         if self._codec is None:
             self._codec = frame.codec if frame.rate_hz == RATE_HZ else Codec.PCM16
             self._sample_bytes = BYTES_PER_SAMPLE[self._codec]
+            self._kept_unseen = self._codec if self._codec is not Codec.PCM16 else None
         return encode(self._codec, to_pcm16(samples))
 
     def _at_our_rate(self, frame: Frame) -> Samples:
