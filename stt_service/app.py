@@ -77,7 +77,7 @@ class SttApp:
             await self._detectors.of(name)
         self._context.tasks.spawn(self._mouth.run(), "mouth")
         self._context.tasks.spawn(self._pass_time(), "time")
-        await self._context.bus.on_frames(self._context.process, self._handlers.on_frame)
+        await self._context.bus.on_runs_of_frames(self._context.process, self._handlers.on_frames)
         await self._worker.start()
 
     async def drain(self) -> None:

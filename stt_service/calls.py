@@ -68,6 +68,7 @@ class HeldCall:
         resumption: Resumption | None = None,
     ) -> None:
         self._recognition = recognition
+        self._windows = recognition.windows
         self._engines = tuple(engines)
         self._teller = teller
         self._chain = chain
@@ -133,7 +134,7 @@ class HeldCall:
                 self._do(actions)
         except TrunklineError as error:
             self._teller.rejected("verdict", error)
-        if self._frames or self._recognition.has_window:
+        if self._frames or self._windows:
             return True
         if self._behind:
             self._look_whether_behind()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -220,20 +220,22 @@ class Handlers:
             held.loop.remove(held.call)
             held.call.close()
 
-    def on_frame(self, ref: CallRef, frame: Frame) -> None:
-        """A frame of the caller: appended, or counted as dropped."""
-        self._arrived += 1
+    def on_frames(self, ref: CallRef, frames: Sequence[Frame]) -> None:
+        """Frames of the caller that came together: each is appended, or counted as dropped."""
+        self._arrived += len(frames)
         held = self._calls.get(ref)
         if held is None:
-            self._dropped.add("unknown_call")
-        elif frame.epoch < held.gateway_epoch:
-            self._stale.add()
-        else:
+            self._dropped.add("unknown_call", by=len(frames))
+            return
+        for frame in frames:
+            if frame.epoch < held.gateway_epoch:
+                self._stale.add()
+                continue
             if frame.epoch > held.gateway_epoch:
                 held.follow(frame.epoch)
             held.heard = True
             held.call.accept(frame)
-            held.loop.wake(held.call)
+        held.loop.wake(held.call)
 
     def pass_time(self) -> None:
         """Let silence pass in turns whose caller's frames have stopped coming."""

@@ -70,7 +70,8 @@ class CallerAudio:
         self._kept_unseen: Codec | None = None
         self._sample_bytes = 1
         self._unfinished = b""
-        self._windows: deque[bytes] = deque()
+        self.windows: deque[bytes] = deque()
+        """Whole windows that were not handed out yet, as they are kept."""
         self._next_sequence: int | None = None
         self._late_in_a_row = 0
         self._resampler: tuple[int, Resampler[np.float32]] | None = None
@@ -117,16 +118,11 @@ class CallerAudio:
         """Whoever sends now counts from its own start."""
         self._next_sequence = None
 
-    @property
-    def has_window(self) -> bool:
-        """Whether a window is complete that was not handed out yet."""
-        return bool(self._windows)
-
     def next_window(self) -> Window | None:
         """The oldest window that was not handed out yet, once it is complete."""
-        if not self._windows or self._codec is None:
+        if not self.windows or self._codec is None:
             return None
-        return _NEW(Window, (self._codec, self._windows.popleft()))
+        return _NEW(Window, (self._codec, self.windows.popleft()))
 
     def between(self, start: int, end: int) -> Samples:
         """A copy of the samples in [start, end), as far as they are still kept."""
@@ -204,8 +200,8 @@ class CallerAudio:
         if self._unfinished:
             payload = self._unfinished + payload
         elif len(payload) == size:
-            self._windows.append(payload)
+            self.windows.append(payload)
             return
         whole = len(payload) // size * size
-        self._windows.extend([payload[at : at + size] for at in range(0, whole, size)])
+        self.windows.extend([payload[at : at + size] for at in range(0, whole, size)])
         self._unfinished = payload[whole:]
