@@ -13,7 +13,8 @@ one, and in place of the noise stand 2.0 s of a recorded sentence without a paus
 The platform runs as `trunkline up --spread` starts it, NATS and all services; the callers are
 `trunkline load` in a process of their own, which is not counted. CPU is that between the moment at which the
 last call has begun to talk and the one at which the first is done: all calls are in mid-workload all the
-time. Memory per call is what all processes have more than before the first call of the whole run.
+time. Memory per call is what all processes have more than before the calls that are measured; a few others
+went before them, so that what a platform takes once, when it first works, is not charged to any call.
 
 The last lines are the growth: what a call costs at each number of calls, beside what it costs at the largest,
 and the part of it that does not grow with the calls, by least squares.
@@ -49,6 +50,8 @@ WHOLE_ANSWER_MS: Final = 1_950
 DIALS_A_SECOND: Final = 50
 SETTLES_S: Final = 3.0
 CAPACITY: Final = 2_000
+WARM_UP_CALLS: Final = 5
+WARM_UP_S: Final = 3.0
 PERIOD_S: Final = parse_pattern(FIXED_PATTERN).period_s
 ENERGY, SILERO = "energy", "silero"
 LOUD_S: Final = 2.0
@@ -60,7 +63,7 @@ SPEECH_FROM_S: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One number of calls: its report, and each process's memory before the first call of all."""
+    """One number of calls: its report, and each process's memory before the first call that is measured."""
 
     report: LoadReport
     calls: int
@@ -155,6 +158,7 @@ async def run(arguments: argparse.Namespace, figures: Figures) -> None:
         script = (speech_in(home), "--pause", PAUSE_S) if arguments.detector == SILERO else ()
         options = Options(home=home, port=0, spread=True, local_llm=False, open_loopback=True)
         async with LocalPlatform(options) as platform:
+            await measure(home, WARM_UP_CALLS, WARM_UP_S, home / "warm-up.json", script)
             await asyncio.sleep(SETTLES_S)
             pids = {one.name: one.pid for one in platform.state.processes}
             idle_mb = {name: one.memory_mb for name, one in usages(pids).items()}

@@ -114,13 +114,15 @@ class Connection(Client):
         writer = getattr(self._transport, "_io_writer", None)
         return writer is not None and writer.transport.get_write_buffer_size() >= _UNSENT_BYTES
 
-    def await_arrival(self, timeout_s: float) -> None:
-        """Block this thread, and the loop with it, until something can be read or the time is over."""
+    def await_arrival(self, timeout_s: float) -> bool:
+        """Block this thread, and the loop with it, until something can be read: False when nothing can be
+        within `timeout_s`.
+        """
         waiting = select.poll()
         sock = None if self._transport is None else _socket_of(self._transport)
         if sock is not None and sock.fileno() >= 0:
             waiting.register(sock.fileno(), select.POLLIN)
-        waiting.poll(timeout_s * 1000)
+        return bool(waiting.poll(timeout_s * 1000))
 
     def write_now(self, commands: bytes) -> None:
         """Write commands of the protocol, behind what waits in nats-py's buffer."""

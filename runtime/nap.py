@@ -21,7 +21,7 @@ _WRITTEN_IN: Final = 2
 """Turns after which what was handed to a transport has left."""
 _LOOK_AGAIN_S: Final = 0.25
 
-Doorbell: TypeAlias = Callable[[float], None]
+Doorbell: TypeAlias = Callable[[float], object]
 """Sleeps for so many seconds, or until there is something that is in a hurry."""
 
 
