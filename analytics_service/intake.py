@@ -25,6 +25,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, Header, Status
 from contracts.permissions import next_of
 from contracts.streams import CALLS
 from runtime.clock import Clock
+from runtime.connection import leave
 from runtime.errors import BusUnavailable
 
 log = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ class Intake:
         """Ask for no more; the consumer's place is kept."""
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
-            await subscription.unsubscribe()
+            await leave(subscription)
 
     async def _bind(self) -> Subscription:
         await self._jetstream.add_consumer(

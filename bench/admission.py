@@ -27,11 +27,11 @@ import numpy as np
 import uvloop
 
 from bench.admission_race import race
-from bench.floor import GATEWAY, SessionProcess, a_number, open_bus, publish_numbers, staff
+from bench.floor import GATEWAY, LEFT, SessionProcess, a_number, open_bus, publish_numbers, staff, started
 from bench.machine import describe_machine
 from contracts.channels import CALL_ENDED, SESSION_OPEN
 from contracts.identities import CallRef, uuid7
-from contracts.messages import CallStarted, EndReason, Event, LegEnded, OpenCall, OpenCallReply
+from contracts.messages import Event, OpenCall, OpenCallReply
 from runtime.bus import Bus
 from runtime.tasks import TaskOwner
 from trunkline.nats_server import NatsServer
@@ -39,7 +39,6 @@ from trunkline.nats_server import NatsServer
 AT_ONCE: Final = 64
 WARM_UP_S: Final = 2.0
 NUMBERS: Final = [a_number(f"+1555{7000 + i}", f"tenant-{i % 10}", 10_000, 10_000) for i in range(50)]
-_LEFT: Final = LegEnded(reason=EndReason.CALLER_HUNG_UP, frames_in=0, frames_out=0, frames_dropped=0)
 
 
 class Callers:
@@ -79,18 +78,9 @@ class Callers:
             self.refused += 1
             return
         ref = CallRef(number.tenant, request.call)
-        started = CallStarted(
-            called=number.number,
-            caller=request.caller,
-            carrier_call_id=request.carrier_call_id,
-            protocol="twilio",
-            gateway=GATEWAY,
-            assistant=number.assistant.id,
-            language=number.assistant.language,
-        )
-        await self._bus.publish_event(ref, started)
+        await self._bus.publish_event(ref, started(request, number))
         over = self._over[request.call] = asyncio.Event()
-        await self._bus.publish_event(ref, _LEFT)
+        await self._bus.publish_event(ref, LEFT)
         await over.wait()
 
 

@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
-from bench.floor import GATEWAY, SessionProcess, a_number, open_bus, publish_numbers, staff
+from bench.floor import GATEWAY, LEFT, SessionProcess, a_number, open_bus, publish_numbers, staff, started
 from contracts.channels import SESSION_ACTIVE, SESSION_OPEN
 from contracts.identities import CallRef, uuid7
 from contracts.messages import (
@@ -25,7 +25,6 @@ from contracts.messages import (
     CallEnded,
     CallStarted,
     Direction,
-    EndReason,
     LegEnded,
     ListActiveCalls,
     NumberSnapshot,
@@ -56,7 +55,6 @@ SETTINGS: Final = {
 }
 _HOLD_S: Final = 0.02
 _PATIENCE_S: Final = 20.0
-_LEFT: Final = LegEnded(reason=EndReason.CALLER_HUNG_UP, frames_in=0, frames_out=0, frames_dropped=0)
 
 
 @dataclass
@@ -180,10 +178,10 @@ class Race:
         self.outcome.accepted[request.call] = (number, direction)
         self.outcome.book.began(number, direction)
         ref = CallRef(number.tenant, request.call)
-        await self._bus.publish_event(ref, _started(request, number))
+        await self._bus.publish_event(ref, started(request, number))
         await asyncio.sleep(self._rng.expovariate(1 / _HOLD_S))
         self.outcome.book.ends(number, direction)
-        await self._bus.publish_event(ref, _LEFT)
+        await self._bus.publish_event(ref, LEFT)
 
     async def _ask(self, request: OpenCall) -> OpenCallReply:
         """As a gateway asks: again where nobody answers, until it has no more patience."""
@@ -269,15 +267,3 @@ async def _read_the_record(bus: Bus, outcome: Outcome) -> None:
             case CallEnded():
                 outcome.ends[event.call] += 1
     await reader.unsubscribe()
-
-
-def _started(request: OpenCall, number: NumberSnapshot) -> CallStarted:
-    return CallStarted(
-        called=number.number,
-        caller=request.caller,
-        carrier_call_id=request.carrier_call_id,
-        protocol="twilio",
-        gateway=GATEWAY,
-        assistant=number.assistant.id,
-        language=number.assistant.language,
-    )

@@ -19,7 +19,16 @@ from nats.aio.msg import Msg
 from contracts.channels import ASSIGN, HEARTBEAT
 from contracts.examples.practice import RECEPTION
 from contracts.identities import number_key
-from contracts.messages import Assigned, Heartbeat, NumberSnapshot, Role
+from contracts.messages import (
+    Assigned,
+    CallStarted,
+    EndReason,
+    Heartbeat,
+    LegEnded,
+    NumberSnapshot,
+    OpenCall,
+    Role,
+)
 from contracts.streams import ASSISTANTS_BUCKET, CALLS
 from runtime.bus import Bus
 from runtime.clock import SystemClock
@@ -32,6 +41,7 @@ from runtime.telemetry import Telemetry
 ROOT: Final = Path(__file__).parents[1]
 GATEWAY: Final = "gateway-bench"
 WORKERS: Final = {Role.STT: "stt-bench", Role.LLM: "llm-bench", Role.TTS: "tts-bench"}
+LEFT: Final = LegEnded(reason=EndReason.CALLER_HUNG_UP, frames_in=0, frames_out=0, frames_dropped=0)
 _HEARTBEAT_S: Final = 0.3
 _READY_S: Final = 20.0
 
@@ -154,3 +164,16 @@ class SessionProcess:
         self._ended = True
         async with self._said:
             self._said.notify_all()
+
+
+def started(request: OpenCall, number: NumberSnapshot) -> CallStarted:
+    """That the call which was opened has begun."""
+    return CallStarted(
+        called=number.number,
+        caller=request.caller,
+        carrier_call_id=request.carrier_call_id,
+        protocol="twilio",
+        gateway=GATEWAY,
+        assistant=number.assistant.id,
+        language=number.assistant.language,
+    )

@@ -89,6 +89,13 @@ STAGE_SECONDS: Final = Metric(
 ENGINE_FAILURES: Final = Metric(
     "engine_failures", Kind.COUNTER, "1", ("stage", "engine", "code"), "Engine failures."
 )
+ENGINE_EASED: Final = Metric(
+    "engine_eased",
+    Kind.COUNTER,
+    "1",
+    ("stage", "engine", "how"),
+    "Times that an engine under load was spared: told less, or its relief asked in its place.",
+)
 PHRASE_CACHE: Final = Metric(
     "phrase_cache", Kind.COUNTER, "1", ("result",), "Finished phrases found, or made anew."
 )

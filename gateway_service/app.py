@@ -7,8 +7,8 @@ from typing import Final
 
 from gateway_service.entrance import Entrance
 from gateway_service.handlers import Desk
-from gateway_service.keyring import keyring_of
 from gateway_service.media.server import MEDIA_PATHS, listen
+from gateway_service.media_tokens import token_keyring
 from gateway_service.pacer import Pacer
 from gateway_service.playout import Pace
 from gateway_service.settings import Settings
@@ -88,7 +88,7 @@ def pace_of(settings: Settings) -> Pace:
 def build(settings: Settings, context: Context) -> GatewayApp:
     """The gateway on this process's plumbing."""
     entrance = Entrance(
-        keyring_of(settings), settings.gateway_open_loopback, settings.gateway_token_returns_s
+        token_keyring(settings), settings.gateway_open_loopback, settings.gateway_token_returns_s
     )
     return GatewayApp(settings, context, Desk(settings, context, pace_of(settings), entrance))
 

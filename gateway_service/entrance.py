@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway_service.errors import NumberMissing, TokenMissing, TokenRefused
-from gateway_service.keyring import Keyring
 from gateway_service.media_tokens import verify
 from gateway_service.ports import LegOffered, LegStarted
+from runtime.keyring import Keyring
 
 _MEND: Final = 'send it as <Parameter name="token">, "Authorization: Bearer" or ?token='
 

@@ -59,6 +59,7 @@ from gateway_service.ports import CallerSide, LegOffered, LegStarted, MediaLeg, 
 from gateway_service.questions import Questions
 from gateway_service.resending import Resending
 from gateway_service.settings import Settings
+from runtime.connection import leave
 from runtime.listening import Listening
 from runtime.process import Context
 from runtime.storage import last_event
@@ -166,9 +167,7 @@ class Line:
     async def _leave(self) -> None:
         """Hear no more of the call. Never from a subscription's own callback: it would cancel itself."""
         leaving, self._subscriptions = self._subscriptions, []
-        for subscription in leaving:
-            with suppress(nats.errors.Error):  # the connection is gone, and the subscription with it
-                await subscription.unsubscribe()
+        await leave(*leaving)
 
     # -- from the bus --------------------------------------------------------------------------------
 

@@ -2,11 +2,13 @@
 
 A JSON Web Token (RFC 7519) signed with HMAC-SHA256 under the newest key of a keyring. It is made before the
 leg comes, by whoever spoke with the carrier or with a tenant's program, and shown when the leg connects. A
-Twilio `<Parameter>` takes 500 characters, name and value: so claims are few.
+Twilio `<Parameter>` takes 500 characters, name and value: so claims are few. To rotate the keys, add a line
+below the others everywhere, then move it to the top, and drop the old one once its tokens are over.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import jwt
@@ -14,9 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.identities import CallId, TenantSlug
 from gateway_service.errors import TokenRefused
-from gateway_service.keyring import Keyring
+from gateway_service.settings import TokenSettings
+from runtime.keyring import Keyring, keyring_file
 
 MAX_TOKEN: Final = 1_024
+_KEYRING: Final = Path("gateway") / "token-keyring"
 _ALGORITHM: Final = "HS256"
 _PURPOSE: Final = "media"
 _CLAIMS: Final = ("aud", "call", "to", "from", "iat", "exp")
@@ -38,6 +42,13 @@ class MediaClaims(BaseModel):
     issued_s: int = Field(alias="iat", strict=True)
     expires_s: int = Field(alias="exp", strict=True)
     late: bool = Field(default=False, exclude=True)
+
+
+def token_keyring(settings: TokenSettings) -> Keyring:
+    """The keyring that a process is told to use; raises BadKeyring."""
+    if text := settings.gateway_token_keyring.get_secret_value():
+        return Keyring.parse(text)
+    return keyring_file(settings.gateway_token_keyring_file or settings.home / _KEYRING)
 
 
 def issue(keyring: Keyring, claims: MediaClaims) -> str:

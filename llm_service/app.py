@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contracts.messages import Role
+from functools import partial
+
+from contracts.messages import Role, Stage
+from contracts.telemetry import ENGINE_EASED
 from llm_service.engines import ENGINES, Means
 from llm_service.handlers import DialogueHolder
 from llm_service.pool import EnginePool
@@ -21,7 +24,13 @@ class LlmApp:
         self._settings = settings
         home = settings.home / "models"
         models = ModelStore(home, HuggingFaceHub(home / "hub"))
-        self._pool = EnginePool(settings, ENGINES, Means(models, context.clock), context.rng)
+        self._pool = EnginePool(
+            settings,
+            ENGINES,
+            Means(models, context.clock),
+            context.rng,
+            partial(context.metrics.counter(ENGINE_EASED).add, Stage.LLM),
+        )
         self._replies = TaskOwner(f"{context.process}:calls")  # one that fails must not end the process
         holder = DialogueHolder(
             self._pool,

@@ -6,12 +6,14 @@ An engine that fails in the middle is replaced too: the next one is told what ha
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from contracts.errors import TrunklineError
 from contracts.messages import AssistantSnapshot, EngineFailed, Stage
+from llm_service.easing import Easing
 from llm_service.errors import EngineCrashed, NoAnswer
 from llm_service.ports import Delta, LanguageModel, Prompt
 from llm_service.sentences import SentenceSplitter
@@ -54,10 +56,17 @@ Part = Asked | Sentence | EngineFailed | Answered | Unanswered
 
 
 class Chain:
-    """Engines by name, in order of preference."""
+    """Engines by name, in order of preference; `reliefs` are asked only where `easing` says so."""
 
-    def __init__(self, engines: Mapping[str, LanguageModel]) -> None:
-        self._engines = dict(engines)
+    def __init__(
+        self,
+        engines: Mapping[str, LanguageModel],
+        easing: Easing | None = None,
+        reliefs: Mapping[str, LanguageModel] | None = None,
+    ) -> None:
+        self._names = list(engines)
+        self._engines = {**(reliefs or {}), **engines}
+        self._easing = easing
 
     async def prepare(self, assistant: AssistantSnapshot) -> None:
         """Let every engine do ahead what it can. One that cannot will say so when it is asked."""
@@ -69,9 +78,12 @@ class Chain:
 
     async def answer(self, prompt: Prompt) -> AsyncGenerator[Part, None]:
         """The answer in parts, in the order of their making; Answered or Unanswered is the last one."""
-        names = list(self._engines)
+        left = deque(self._names)
+        asked: set[str] = set()
         failed = False
-        for name, following in zip(names, [*names[1:], None], strict=True):
+        while left:
+            name = self._relief_of(left[0], asked) or left.popleft()
+            asked.add(name)
             yield Asked(name)
             try:
                 async with aclosing(self._ask(name, prompt)) as parts:
@@ -94,13 +106,22 @@ class Chain:
                 code=failure.code,
                 detail=str(failure),
                 retryable=failure.retryable,
-                next_engine=following,
+                next_engine=left[0] if left else None,
             )
         yield Unanswered(failed)
+
+    def _relief_of(self, name: str, asked: Collection[str]) -> str | None:
+        """Who is asked before this engine, because too many wait for it."""
+        relief = self._easing.instead_of(name) if self._easing else None
+        if self._easing is None or relief not in self._engines or relief in (*self._names, *asked):
+            return None
+        self._easing.relieved(name)
+        return relief
 
     async def _ask(self, name: str, prompt: Prompt) -> AsyncGenerator[Sentence | Answered, None]:
         """One engine's answer. A torso that its token limit left is not spoken, unless it is all there is."""
         splitter = SentenceSplitter()
+        prompt = self._easing.fitting(name, prompt) if self._easing else prompt
         spoke = bool(prompt.said_pii)
         tokens, cut_short = Delta(), False
         async with aclosing(self._engines[name].generate(prompt)) as deltas:

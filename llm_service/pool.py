@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Final
 
 from contracts.errors import TrunklineError
 from contracts.messages import AssistantSnapshot
 from llm_service.chain import Chain
+from llm_service.easing import SHARE_OF_BUDGET, Eased, Easing, EasingRules
 from llm_service.engines import EngineFactory, Means
 from llm_service.errors import EngineNotInstalled, UnknownEngine
 from llm_service.ports import Delta, LanguageModel, Prompt
@@ -33,13 +34,23 @@ class EnginePool:
     """Builds engines by name, with their wrappers, and keeps them."""
 
     def __init__(
-        self, settings: Settings, factories: Mapping[str, EngineFactory], means: Means, rng: random.Random
+        self,
+        settings: Settings,
+        factories: Mapping[str, EngineFactory],
+        means: Means,
+        rng: random.Random,
+        tell_eased: Callable[[str, Eased], None] = lambda _engine, _how: None,
     ) -> None:
         self._settings = settings
         self._factories = factories
         self._means = means
         self._rng = rng
         self._meters: dict[str, RoomMeter] = {}
+        self._gates: dict[str, FairGate] = {}
+        rules = EasingRules(
+            SHARE_OF_BUDGET * settings.llm_wait_budget_s, settings.llm_busy_exchanges, settings.llm_relief
+        )
+        self._easing = Easing(self._gates, rules, tell_eased)
         self._built: dict[str, LanguageModel] = {}
         self._broken: dict[str, TrunklineError] = {}
         self._building = asyncio.Lock()
@@ -64,7 +75,19 @@ class EnginePool:
                 engines[name] = Absent(error)
         if len(errors) == len(names):
             raise errors[0]
-        return Chain(engines)
+        return Chain(engines, self._easing, await self._reliefs(names))
+
+    async def _reliefs(self, names: Sequence[str]) -> dict[str, LanguageModel]:
+        """The reliefs of these engines, as far as they can be built: who has none is asked itself."""
+        reliefs: dict[str, LanguageModel] = {}
+        for name in names:
+            if (relief := self._settings.llm_relief.get(name)) is None:
+                continue
+            try:
+                reliefs[relief] = await self.get(relief)
+            except TrunklineError as error:
+                log.warning("%s has no relief: %s", name, error)
+        return reliefs
 
     async def get(self, name: str) -> LanguageModel:
         """The engine of that name; raises UnknownEngine, EngineNotInstalled or a ModelError."""
@@ -111,8 +134,9 @@ class EnginePool:
     def _shared(self, name: str, engine: LanguageModel) -> LanguageModel:
         settings, clock = self._settings, self._means.clock
         slots = settings.llm_slots.get(name, _SLOTS)
+        gate = self._gates[name] = FairGate(slots, clock)
         self._meters[name] = RoomMeter(slots, settings.llm_wait_budget_s, clock)
-        return Shared(engine, FairGate(slots, clock), self._meters[name], clock, settings.llm_queue_timeout_s)
+        return Shared(engine, gate, self._meters[name], clock, settings.llm_queue_timeout_s)
 
 
 class Absent:

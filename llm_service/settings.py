@@ -30,6 +30,10 @@ class Settings(ProcessSettings):
     llm_queue_timeout_s: _Positive = 4.0
     llm_wait_budget_s: _Positive = 0.3
 
+    # What is asked in place of an engine that many wait for; how many exchanges a busy one is told.
+    llm_relief: dict[str, str] = Field(default_factory=dict)
+    llm_busy_exchanges: Annotated[int, Field(ge=0)] = 2
+
     llm_openai_base_url: str = "http://127.0.0.1:8091/v1"
     llm_openai_api_key: SecretStr = SecretStr("")
     llm_openai_model: str = "smollm2-135m"
@@ -39,6 +43,11 @@ class Settings(ProcessSettings):
     llm_openai_stop: tuple[str, ...] = ()
     llm_openai_connect_timeout_s: _Positive = 2.0
     llm_openai_warm_up: bool = False
+
+    # The engine `relief`: another endpoint, or another model of the same one (where the address is empty).
+    llm_relief_base_url: str = ""
+    llm_relief_api_key: SecretStr = SecretStr("")
+    llm_relief_model: str = ""
 
     llm_faq_model: str = "minilm-int8"
     llm_faq_threads: Annotated[int, Field(ge=1)] = 1

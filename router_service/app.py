@@ -13,7 +13,7 @@ from contracts.streams import ALERTS, ASSISTANTS_BUCKET
 from router_service.authentication import Authentication
 from router_service.credentials import Credentials
 from router_service.desk import Desk, Ids
-from router_service.errors import BadKeyring, DatabaseUnavailable, DirectoryUnreadable, NumberMisconfigured
+from router_service.errors import DatabaseUnavailable, DirectoryUnreadable, NumberMisconfigured
 from router_service.handlers import BusAlerts, Handlers
 from router_service.importing import IMPORTER, provide_plan, take_over
 from router_service.passwords import Passwords
@@ -26,8 +26,10 @@ from router_service.sql.engine import open_engine
 from router_service.sql.migrate import migrate
 from router_service.sql.unit_of_work import SqlUnitOfWork
 from router_service.stores.yaml_file import YamlFile
-from router_service.vault import Keyring, Vault, keyring_file
+from router_service.vault import Vault
 from router_service.work import Work
+from runtime.errors import BadKeyring
+from runtime.keyring import Keyring, keyring_file
 from runtime.process import Context, Service
 from runtime.storage import Bucket, ensure_stream
 

@@ -4,8 +4,7 @@ TrunklineError
 └── RouterError
     ├── BadConfiguration       422  a setting that does not hold, named
     │   ├── NumberMisconfigured     one number's configuration does not hold; the others are not touched
-    │   ├── DirectoryUnreadable     the directory's source cannot be read at all
-    │   └── BadKeyring              the keys that seal secrets are missing or malformed
+    │   └── DirectoryUnreadable     the directory's source cannot be read at all
     ├── BadValue               400  a value that cannot be taken, named
     ├── Unauthenticated        401  no such person or key, or not any more; never says which
     ├── Forbidden              403  the role does not allow the operation, whatever it is about
@@ -42,10 +41,6 @@ class NumberMisconfigured(BadConfiguration):
         super().__init__(f"{number}: {message}", mend=mend)
         self.number = number
         self.tenant = tenant
-
-
-class BadKeyring(BadConfiguration):
-    """The keys that seal secrets are missing or malformed."""
 
 
 class BadValue(RouterError):

@@ -48,7 +48,7 @@ from runtime.connection import Connection, taken_in
 from runtime.errors import BusUnavailable, MessageTooLarge, RequestTimeout, Unanswered
 from runtime.listening import Listening
 from runtime.outbox import Outbox
-from runtime.tasks import TaskOwner, heeding
+from runtime.tasks import TaskOwner
 from runtime.telemetry import Metrics
 from runtime.wire_speed import Gatherer, event_command
 
@@ -344,7 +344,7 @@ class Bus:
         self.frames.flush()
         try:
             question = message.model_dump_json().encode()
-            answer = await heeding(self.client.request(subject, question, timeout=timeout_s))
+            answer = await self.client.request(subject, question, timeout=timeout_s)
         except nats.errors.NoRespondersError as error:
             raise RequestTimeout(f"nobody listens to {subject}", mend="is the service running?") from error
         except nats.errors.TimeoutError as error:

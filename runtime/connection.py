@@ -9,11 +9,12 @@ import select
 from asyncio.trsock import TransportSocket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import nats.errors
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.aio.transport import Transport
 from typing_extensions import override
@@ -85,6 +86,23 @@ class Connection(Client):
             closed_cb=self._tell_closed,
         )
         self._opened = True
+
+    @override
+    async def request(
+        self,
+        subject: str,
+        payload: bytes = b"",
+        timeout: float = 0.5,
+        old_style: bool = False,
+        headers: dict[str, Any] | None = None,
+    ) -> Msg:
+        """As nats-py's, JetStream's too; who is cancelled while the answer comes is told so all the same."""
+        return await heeding(super().request(subject, payload, timeout, old_style, headers))
+
+    @override
+    async def flush(self, timeout: int = 10) -> None:
+        """As nats-py's; who is cancelled while the answer comes is told so all the same."""
+        await heeding(super().flush(timeout))
 
     async def subscribe_directly(self, subject: str, handle: Direct) -> Subscription:
         """Hear a subject with nothing between the socket and `handle`, which must neither block nor raise."""
@@ -193,14 +211,25 @@ async def connect(settings: ProcessSettings, name: str) -> Connection:
     return connection
 
 
+class _Left(Protocol):
+    async def unsubscribe(self) -> None: ...
+
+
+async def leave(*subscriptions: _Left) -> None:
+    """Unsubscribe from each; where the connection is gone, its subscriptions went with it."""
+    for subscription in subscriptions:
+        with suppress(nats.errors.Error, OSError):
+            await subscription.unsubscribe()
+
+
 async def taken_in(client: Client) -> None:
     """Return once the server has taken in all that was sent and subscribed to; raises BusUnavailable.
 
     nats-py sends the ping of a flush ahead of what waits in its buffer; that of a second one follows it.
     """
     try:
-        await heeding(client.flush())
-        await heeding(client.flush())
+        await client.flush()
+        await client.flush()
     except nats.errors.Error as error:
         raise BusUnavailable(f"NATS does not answer: {error}", mend="is NATS running?") from error
 

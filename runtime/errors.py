@@ -7,6 +7,7 @@ TrunklineError
     ├── RequestTimeout     nobody answered a request in time (retryable)
     ├── Unanswered         a request that somebody else is to answer
     ├── MessageTooLarge    a message, event or value beyond what NATS or its store takes
+    ├── BadKeyring         a keyring is missing or malformed
     ├── SettingsError      the environment holds a value that a setting refuses
     ├── PortInUse          a port that this process must listen on is taken
     ├── WorkerDraining     a worker that is about to stop takes no call (retryable)
@@ -61,6 +62,12 @@ class MessageTooLarge(RuntimeFault):
 
 class SettingsError(RuntimeFault):
     """The environment holds a value that a setting refuses."""
+
+    code = ErrorCode.BAD_CONFIGURATION
+
+
+class BadKeyring(RuntimeFault):
+    """The keys of a keyring are missing or malformed."""
 
     code = ErrorCode.BAD_CONFIGURATION
 

@@ -168,9 +168,14 @@ class FairGate:
         return len(self._queue)
 
     @property
+    def full(self) -> bool:
+        """Whether who comes now must wait."""
+        return self._running >= self.slots
+
+    @property
     def wait_estimate_s(self) -> float:
         """How long who comes now would wait, about, if all were of one tenant."""
-        if self._running < self.slots:
+        if not self.full:
             return 0.0
         return (len(self._queue) + 1) * self._usual_s / self.slots
 

@@ -21,6 +21,7 @@ from contracts.messages import Event
 from contracts.permissions import HISTORY_REQUEST
 from contracts.wire import decode_event, every_event_of
 from runtime.bus import Bus
+from runtime.connection import leave
 from runtime.errors import BusUnavailable
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ async def read_history(bus: Bus, ref: CallRef) -> tuple[Event[Any], ...]:
             try:
                 return await _read(bus, ref, inbox, answers)
             finally:
-                await answers.unsubscribe()
+                await leave(answers)
     except (nats.errors.Error, TimeoutError) as error:
         reason = str(error) or type(error).__name__
         raise BusUnavailable(

@@ -13,7 +13,7 @@ from typing import Final
 
 from nats.aio.subscription import Subscription
 
-from runtime.connection import Connection
+from runtime.connection import Connection, leave
 from runtime.tasks import TaskOwner
 
 Receive = Callable[[str, bytes], Awaitable[None]]
@@ -46,8 +46,7 @@ class Listening:
         """Hear no more, not even what has come already; what is being handled goes on."""
         self._waiting.clear()
         leaving, self._subscriptions = self._subscriptions, []
-        for subscription in leaving:
-            await subscription.unsubscribe()
+        await leave(*leaving)
         self._waiting.clear()
 
     def _hear(self, subject: bytes, data: bytes) -> None:

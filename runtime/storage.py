@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -24,6 +24,7 @@ from contracts.messages import Event, Message
 from contracts.streams import BucketSpec, StreamSpec
 from contracts.wire import decode_event
 from runtime.bus import Bus, parse
+from runtime.connection import leave
 from runtime.errors import BusUnavailable, Conflict, MessageTooLarge
 from runtime.patience import PATIENCE_S, patiently
 from runtime.tasks import ended
@@ -307,8 +308,7 @@ class Bucket(Generic[MessageT]):
                         behind = False
                         yield None
             finally:
-                with suppress(nats.errors.Error):  # the connection is gone, and the watch with it
-                    await watch.unsubscribe()
+                await leave(watch)
 
     def _entry(self, message: Msg) -> KeyValue.Entry:
         found = message.metadata

@@ -12,12 +12,9 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
-
-import nats.errors
 
 from contracts.channels import ASSIGN, CALL_ENDED, CHANNELS, HEARTBEAT, RELEASE
 from contracts.epochs import Border, believed
@@ -36,6 +33,7 @@ from contracts.telemetry import CALLS_HELD, STALE_EPOCH
 from contracts.wire import channel_of
 from runtime.bus import Bus
 from runtime.clock import Clock
+from runtime.connection import leave
 from runtime.errors import CallReleased, WorkerDraining
 from runtime.history import read_history
 from runtime.listening import Listening
@@ -312,8 +310,7 @@ class Worker:
         finally:
             del self._held[ref]
             if held.subscription is not None:
-                with suppress(nats.errors.Error):  # the connection is gone, and the subscription with it
-                    await held.subscription.unsubscribe()
+                await leave(held.subscription)
 
     async def _catch_up(self) -> None:
         """Hear what was said while the bus was away or this process stood still; raises BusUnavailable."""

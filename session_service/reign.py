@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Coroutine, Iterable
 from typing import Any, Final
 
-import nats.errors
 from nats.aio.subscription import Subscription
 
 from contracts.advisories import CLIENT_DISCONNECTED, ClientDisconnected
@@ -39,6 +37,7 @@ from contracts.messages import (
     OpenCall,
     OpenCallReply,
 )
+from runtime.connection import leave
 from runtime.listening import Listening
 from runtime.process import Context
 from session_service.admission import Admission
@@ -128,13 +127,13 @@ class Reign:
 
     async def stop_answering(self) -> None:
         """Take no new question; return when those in hand are answered."""
-        await _leave(self._questions)
+        await leave(*self._questions)
         while self._handlers.opening and self._mandate.holds_now():
             await self._context.clock.sleep(_LOOK_S)
 
     async def end(self) -> None:
         """Hear and do nothing any more; what is under way is stopped by its mandate."""
-        await _leave([*self._questions, *self._subscriptions])
+        await leave(*self._questions, *self._subscriptions)
         while self._spawned:
             for task in self._spawned:
                 task.cancel()
@@ -186,9 +185,3 @@ async def _while_leading(work: Coroutine[Any, Any, None]) -> None:
         await work
     except NotLeading as error:
         log.info("left to the next leader: %s", error)
-
-
-async def _leave(subscriptions: Sequence[Subscription | Listening]) -> None:
-    for subscription in subscriptions:
-        with suppress(nats.errors.Error):  # the connection is gone, or it was left before
-            await subscription.unsubscribe()

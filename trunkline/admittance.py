@@ -46,11 +46,11 @@ def with_token(token: str) -> Admit:
 def by_key_of(home: Path, clock: Clock, rng: Random) -> Admit:
     """Make one for each call, with the keys of the platform whose home this is; raises BadKeyring."""
     # Who only calls another machine's platform does without the gateway's extra.
-    from gateway_service.keyring import keyring_of  # noqa: PLC0415 - see above
+    from gateway_service.media_tokens import token_keyring  # noqa: PLC0415 - see above
     from gateway_service.rest.media_passes import Passes  # noqa: PLC0415 - see above
     from gateway_service.settings import TokenSettings  # noqa: PLC0415 - see above
 
-    passes = Passes(keyring_of(TokenSettings(home=home)), "", _HOLDS_S, clock, rng)
+    passes = Passes(token_keyring(TokenSettings(home=home)), "", _HOLDS_S, clock, rng)
 
     async def admit(dialling: Dialling) -> str:
         return passes.pass_for(passes.new_call(), dialling.called, dialling.caller, None).token

@@ -12,7 +12,7 @@ import uvicorn
 from typing_extensions import override
 
 from contracts.telemetry import WEBHOOKS
-from gateway_service.keyring import Keyring, keyring_file, keyring_of
+from gateway_service.media_tokens import token_keyring
 from gateway_service.rest.asking import Services
 from gateway_service.rest.buckets import Buckets
 from gateway_service.rest.carrier_calls import CarrierCalls
@@ -26,6 +26,7 @@ from gateway_service.rest.settings import RestSettings
 from gateway_service.rest.tokens import Tokens
 from gateway_service.rest.web import WebApp, web_app
 from runtime.errors import PortInUse
+from runtime.keyring import Keyring, keyring_file
 from runtime.process import Context, Service
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ def build(settings: RestSettings, context: Context) -> RestApp:
     tokens = Tokens(_keyring(settings), settings.rest_token_s, clock.now_us)
     gate = Gate(settings, services, tokens, Buckets(clock.monotonic_s), clock.monotonic_s)
     passes = Passes(
-        keyring_of(settings), settings.rest_media_url, settings.rest_media_token_s, clock, context.rng
+        token_keyring(settings), settings.rest_media_url, settings.rest_media_token_s, clock, context.rng
     )
     sessions = BusSessions(context.bus, context.process, settings.rest_admit_timeout_s)
     rest = Rest(

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pydantic import BaseModel
 
 from contracts.identities import CallId, uuid7
-from gateway_service.keyring import Keyring
 from gateway_service.media_tokens import MAX_PARTY, MediaClaims, issue
 from runtime.clock import Clock
+from runtime.keyring import Keyring
 
 
 class Pass(BaseModel):

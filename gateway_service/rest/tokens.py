@@ -16,8 +16,8 @@ from jwt.types import Options
 from pydantic import ValidationError
 
 from contracts.messages import MemberRole, Principal
-from gateway_service.keyring import Keyring
 from gateway_service.rest.errors import Unauthenticated
+from runtime.keyring import Keyring
 
 _ALGORITHM: Final = "HS256"
 _ISSUER: Final = "trunkline"

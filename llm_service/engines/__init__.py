@@ -34,6 +34,12 @@ def _openai(settings: Settings, _means: Means) -> LanguageModel:
     return build(settings)
 
 
+def _relief(settings: Settings, _means: Means) -> LanguageModel:
+    from llm_service.engines.openai import build_relief
+
+    return build_relief(settings)
+
+
 def _synthetic(settings: Settings, means: Means) -> LanguageModel:
     from llm_service.engines.synthetic import SyntheticEngine
 
@@ -45,4 +51,9 @@ def _synthetic(settings: Settings, means: Means) -> LanguageModel:
     )
 
 
-ENGINES: Final[dict[str, EngineFactory]] = {"faq": _faq, "openai": _openai, "synthetic": _synthetic}
+ENGINES: Final[dict[str, EngineFactory]] = {
+    "faq": _faq,
+    "openai": _openai,
+    "relief": _relief,
+    "synthetic": _synthetic,
+}

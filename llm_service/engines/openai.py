@@ -146,3 +146,15 @@ def build(settings: Settings) -> OpenAiEngine:
     if settings.llm_openai_stop:
         options["stop"] = list(settings.llm_openai_stop)
     return OpenAiEngine(client, settings.llm_openai_model, options, warm_up=settings.llm_openai_warm_up)
+
+
+def build_relief(settings: Settings) -> OpenAiEngine:
+    """The engine that relieves another: as `openai` in all that it is not told otherwise."""
+    if not settings.llm_relief_model:
+        raise EngineRejected("the relief engine has no model", mend="set TRUNKLINE_LLM_RELIEF_MODEL")
+    elsewhere = {
+        "llm_openai_base_url": settings.llm_relief_base_url,
+        "llm_openai_api_key": settings.llm_relief_api_key,
+    }
+    model = {"llm_openai_model": settings.llm_relief_model, "llm_openai_warm_up": False}
+    return build(settings.model_copy(update=model | (elsewhere if settings.llm_relief_base_url else {})))

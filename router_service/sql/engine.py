@@ -7,8 +7,11 @@ before it reads, PostgreSQL because it is asked to be SERIALIZABLE.
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
+from weakref import WeakSet
 
+import aiosqlite
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError
@@ -20,6 +23,7 @@ WRITES: Final = "trunkline_writes"
 """The execution option of a connection whose transaction will change something."""
 
 _CONNECTIONS: Final = 8
+_ENDS_WITHIN_S: Final = 1.0
 
 
 def open_engine(url: str, home: Path) -> AsyncEngine:
@@ -53,7 +57,15 @@ def _address(url: str, home: Path) -> URL:
 
 
 def _sqlite(address: URL) -> AsyncEngine:
-    engine = create_async_engine(address, pool_size=_CONNECTIONS)
+    threads: WeakSet[Thread] = WeakSet()
+
+    def connect(*arguments: Any, **options: Any) -> aiosqlite.Connection:
+        connection = aiosqlite.connect(*arguments, **options)
+        connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does; aiosqlite shows it to nobody
+        threads.add(connection._thread)  # noqa: SLF001 - as above
+        return connection
+
+    engine = create_async_engine(address, pool_size=_CONNECTIONS, connect_args={"async_creator_fn": connect})
 
     @event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: Any, _: object) -> None:
@@ -67,5 +79,11 @@ def _sqlite(address: URL) -> AsyncEngine:
     def _begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get(WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    @event.listens_for(engine.sync_engine, "engine_disposed")
+    def _wait(_: object) -> None:
+        # A connection whose user was cancelled is waited for by nobody, and tells the loop when it ends.
+        for thread in threads:
+            thread.join(_ENDS_WITHIN_S)
 
     return engine

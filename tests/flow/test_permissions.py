@@ -9,7 +9,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,11 @@ from runtime.errors import SettingsError
 from runtime.settings import ProcessSettings
 from tests.support.bus_guests import Guest, guest
 from tests.support.callers import caller_to, noise
-from tests.support.context import service_context
 from tests.support.platform import SYNTHETIC_NUMBER, platform, who_is
+from tests.support.resting import service
 from tests.support.web import key_of, rest_beside
 from trunkline.bus_client import open_bus
-from trunkline.bus_users import ACCOUNT, BusUser, BusUsers
+from trunkline.bus_users import ACCOUNT, BusUsers
 from trunkline.ledger import read_ledger
 from trunkline.nats_server import NatsServer
 from trunkline.workers import LIGHT
@@ -277,8 +277,11 @@ async def test_a_whole_call_is_held_and_recorded_under_these_permissions(
     guarded: NatsServer, users: BusUsers, tmp_path: Path, caplog: pytest.LogCaptureFixture, spread: bool
 ) -> None:
     own = {name: users.of(*LIGHT) if name in LIGHT and not spread else users.of(name) for name in SERVICES}
+    analytics = AnalyticsSettings(
+        nats_url=guarded.url, home=tmp_path, analytics_batch_s=0.1, **who_is(own["analytics"])
+    )
     async with (
-        _analytics(guarded.url, own["analytics"], tmp_path),
+        service(analytics_service.app.SERVICE, analytics),
         platform(guarded.url, tmp_path, users=own) as running,
     ):
         async with caller_to(running) as caller:
@@ -319,20 +322,6 @@ async def test_rest_reads_published_numbers_and_keeps_answers_under_these_permis
         assert (await numbers.status()).values == 1
     assert "permissions violation" not in caplog.text.lower()
     assert "no number can be looked up" not in caplog.text
-
-
-@asynccontextmanager
-async def _analytics(url: str, user: BusUser, folder: Path) -> AsyncIterator[None]:
-    settings = AnalyticsSettings(nats_url=url, home=folder, analytics_batch_s=0.1, **who_is(user))
-    async with service_context(settings, "analytics") as context:
-        app = analytics_service.app.build(settings, context)
-        try:
-            await app.start()
-            await context.rpc.start()
-            yield
-        finally:
-            await context.rpc.stop()
-            await app.stop()
 
 
 async def test_the_session_hears_at_once_whose_connection_is_gone(

@@ -14,9 +14,9 @@ import jwt
 import pytest
 
 from contracts import messages as m
-from gateway_service.keyring import keyring_file
 from gateway_service.rest.tokens import Tokens
 from gateway_service.rest.web import description
+from runtime.keyring import keyring_file
 from tests.support.resting import PASSWORD, Api, Resting, everything, resting
 from tests.unit.analytics_service.asking import publish
 from tests.unit.analytics_service.stories import CallStory, call_ref

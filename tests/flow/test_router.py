@@ -19,9 +19,10 @@ from contracts.errors import ErrorCode
 from contracts.identities import uuid7
 from contracts.messages import AnsweredWith, ConfigurationBroken
 from contracts.streams import ALERTS
-from router_service.errors import BadKeyring, DatabaseUnavailable
+from router_service.errors import DatabaseUnavailable
 from router_service.sql.engine import open_engine
 from runtime.bus import Bus
+from runtime.errors import BadKeyring
 from tests.support.context import service_context
 from tests.support.databases import embedded_postgres, stop
 from tests.support.office import ADMIN, KEYRING, member

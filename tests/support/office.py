@@ -25,8 +25,9 @@ from router_service.replays import Replays
 from router_service.sql.engine import open_engine
 from router_service.sql.migrate import migrate
 from router_service.sql.unit_of_work import SqlUnitOfWork
-from router_service.vault import Keyring, Vault
+from router_service.vault import Vault
 from router_service.work import Work
+from runtime.keyring import Keyring
 from tests.support.clock import ManualClock
 
 ADMIN = m.Principal(subject="test", admin=True)

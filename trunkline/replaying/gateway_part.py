@@ -18,12 +18,12 @@ from contracts.permissions import REPLAYER
 from gateway_service.app import attend, pace_of
 from gateway_service.entrance import Entrance
 from gateway_service.handlers import Desk
-from gateway_service.keyring import Keyring
 from gateway_service.settings import Settings
 from runtime.bus import Bus
 from runtime.clock import Clock
 from runtime.connection import connect
 from runtime.health import Health
+from runtime.keyring import Keyring
 from runtime.process import Context
 from runtime.rpc import RpcServer
 from runtime.tasks import TaskOwner

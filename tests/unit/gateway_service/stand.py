@@ -45,9 +45,9 @@ from contracts.messages import (
 )
 from contracts.telemetry import FRAMES_DROPPED, LEGS_REFUSED
 from gateway_service.app import GatewayApp, build
-from gateway_service.keyring import Keyring
 from gateway_service.media_tokens import MediaClaims, issue
 from gateway_service.settings import Settings
+from runtime.keyring import Keyring
 from runtime.process import Context
 from runtime.settings import ProcessSettings
 from tests.support.context import service_context

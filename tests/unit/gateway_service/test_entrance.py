@@ -2,9 +2,9 @@ import pytest
 
 from gateway_service.entrance import Entrance
 from gateway_service.errors import GatewayError, NumberMissing, TokenMissing, TokenRefused
-from gateway_service.keyring import Keyring
 from gateway_service.media_tokens import MediaClaims, issue
 from gateway_service.ports import LegOffered, LegStarted
+from runtime.keyring import Keyring
 
 CALL = "01997d1e-0000-7000-8000-000000000001"
 RING = Keyring({"now": b"\x01" * 32})

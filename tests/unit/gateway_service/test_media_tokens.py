@@ -2,16 +2,19 @@
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from gateway_service.errors import TokenRefused
-from gateway_service.keyring import Keyring
-from gateway_service.media_tokens import MediaClaims, issue, verify
+from gateway_service.media_tokens import MediaClaims, issue, token_keyring, verify
+from gateway_service.settings import TokenSettings
+from runtime.keyring import Keyring, keyring_file
 
 NOW_S = 1_790_000_000
 NOW_US = NOW_S * 1_000_000
@@ -113,3 +116,14 @@ def test_a_changed_claim_spoils_the_signature() -> None:
 def test_junk_is_refused(junk: str) -> None:
     with pytest.raises(TokenRefused):
         check(junk)
+
+
+def test_a_process_uses_the_keys_that_it_is_told_to_use(tmp_path: Path) -> None:
+    old, new = (f"{name}:{base64.b64encode(KEY).decode()}" for name in ("old", "new"))
+    other = tmp_path / "elsewhere"
+    other.write_text(new)
+    told = TokenSettings(gateway_token_keyring=SecretStr(old), gateway_token_keyring_file=other)
+
+    assert token_keyring(told).newest == "old"
+    assert token_keyring(TokenSettings(gateway_token_keyring_file=other)).newest == "new"
+    assert token_keyring(TokenSettings(home=tmp_path)) == keyring_file(tmp_path / "gateway" / "token-keyring")

@@ -37,7 +37,7 @@ from contracts.messages import (
     SpeechDismissed,
     SpeechStarted,
 )
-from contracts.telemetry import ENGINE_FAILURES
+from contracts.telemetry import ENGINE_EASED, ENGINE_FAILURES
 from contracts.wire import channel_of
 from llm_service.app import LlmApp, build
 from llm_service.settings import Settings
@@ -326,7 +326,7 @@ async def test_a_call_whose_engines_cannot_be_had_is_refused_with_the_mend(servi
     reply = await service.ask(ref, assistant(engines=EngineChain(llm=("gpt",))), epoch=1)
     assert reply.error is not None
     assert reply.error.code is ErrorCode.BAD_CONFIGURATION
-    assert "faq, openai, synthetic" in reply.error.mend
+    assert "faq, openai, relief, synthetic" in reply.error.mend
 
 
 async def test_a_report_on_nothing_is_refused_and_the_call_goes_on(service: Service) -> None:
@@ -394,3 +394,27 @@ async def test_a_call_of_a_lost_worker_goes_on_in_the_middle_of_its_answer(servi
     assert (owed.body.reply, owed.body.outcome) == (1, Outcome.CANCELLED)  # the turn cut it
     assert [type(event.body) for event in said] == [ReplySentence, ReplyCompleted]
     assert {event.cause for event in said} == {asked.id}
+
+
+async def test_under_load_the_relief_answers_and_nobody_waits_in_vain(
+    nats_url: str, tmp_path: Path, local_llm: str
+) -> None:
+    settings = {
+        "llm_slots": {"synthetic": 1},
+        "llm_synthetic_token_ms": 100.0,
+        "llm_relief": {"synthetic": "relief"},
+        "llm_relief_base_url": local_llm,
+        "llm_relief_model": "smollm2-135m",
+        "llm_openai_max_tokens": 12,
+    }
+    async with running(nats_url, tmp_path, **settings) as service:
+        lines = [await service.call(assistant(), number=number) for number in (1, 2)]
+        await lines[0].say(turn(1, "Are you open?"))
+        assert (await lines[0].completed(2)).outcome is Outcome.DONE
+        await lines[0].say(turn(2, "And tomorrow?"))
+        await eventually(lambda: service.app._pool._gates["synthetic"].full, "the slot is taken")
+        await lines[1].say(turn(1, "Are you open?"))
+        ended = [await lines[0].completed(3), await lines[1].completed(2)]
+        assert [completion.outcome for completion in ended] == [Outcome.DONE] * 2
+        assert {completion.engine for completion in ended} == {"synthetic", "relief"}
+        assert service.context.metrics.counter(ENGINE_EASED).total() == 1

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,9 +21,9 @@ from runtime.clock import SystemClock
 from tests.unit.llm_service.scripted import ScriptedEngine, assistant
 
 
-def pool(tmp_path: Path, factories: dict[str, EngineFactory]) -> EnginePool:
+def pool(tmp_path: Path, factories: dict[str, EngineFactory], **settings: Any) -> EnginePool:
     means = Means(ModelStore(tmp_path), SystemClock())
-    return EnginePool(Settings(home=tmp_path), factories, means, random.Random(1))
+    return EnginePool(Settings(home=tmp_path, **settings), factories, means, random.Random(1))
 
 
 def raising(error: Exception) -> EngineFactory:
@@ -46,7 +47,7 @@ async def test_an_engine_is_built_once_however_many_ask(tmp_path: Path) -> None:
 
 
 async def test_an_unknown_engine_names_those_that_exist(tmp_path: Path) -> None:
-    with pytest.raises(UnknownEngine, match=r"no language engine 'gpt'.*faq, openai, synthetic"):
+    with pytest.raises(UnknownEngine, match=r"no language engine 'gpt'.*faq, openai, relief, synthetic"):
         await pool(tmp_path, ENGINES).get("gpt")
 
 
@@ -102,6 +103,18 @@ async def test_preloading_says_what_is_missing_and_goes_on(
 
 @pytest.mark.parametrize("name", ENGINES)
 async def test_every_listed_engine_can_be_built(name: str, tmp_path: Path) -> None:
-    engines = pool(tmp_path, ENGINES)
+    engines = pool(tmp_path, ENGINES, llm_relief_model="smollm2-135m")
     assert isinstance(await engines.get(name), Retrying)
+    await engines.close()
+
+
+async def test_an_engine_whose_relief_cannot_be_built_is_asked_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    engines = pool(
+        tmp_path, {"one": lambda _settings, _means: ScriptedEngine(["Yes."])}, llm_relief={"one": "two"}
+    )
+    chain = await engines.chain(["one"])
+    assert [part async for part in chain.answer(Prompt(assistant(), ()))][-1] == Answered("one")
+    assert "one has no relief: there is no language engine 'two'" in caplog.text
     await engines.close()

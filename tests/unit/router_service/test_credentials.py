@@ -4,7 +4,8 @@ from contracts import messages as m
 from router_service.credentials import Credentials
 from router_service.errors import NotFound
 from router_service.records import Credential, Tenant
-from router_service.vault import Keyring, Vault
+from router_service.vault import Vault
+from runtime.keyring import Keyring
 from tests.support.office import ADMIN, KEYRING, Office
 
 SECRET = "sk-very-secret"

@@ -1,12 +1,12 @@
 import base64
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_service.errors import BadKeyring, Unsealable
-from router_service.vault import Keyring, Vault, keyring_file
+from router_service.errors import Unsealable
+from router_service.vault import Vault
+from runtime.keyring import Keyring
 
 
 def line(name: str, byte: int) -> str:
@@ -63,39 +63,3 @@ def test_a_mark_is_equal_for_equal_data_under_one_key() -> None:
         len({vault.mark(b"a", key_id="new"), vault.mark(b"b", key_id="new"), vault.mark(b"a", key_id="old")})
         == 3
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ("", "holds no key"),
-        ("\n ,\n", "holds no key"),
-        (OLD.removeprefix("old"), "key 1 of the keyring has no id of its own"),
-        (f"{OLD},{OLD}", "key 2 of the keyring has no id of its own"),
-        ("a b:AAAA", "key 1 of the keyring"),
-        ("short:AAAA", "key 'short' is not 32 bytes"),
-        ("odd:???", "key 'odd' is not 32 bytes"),
-    ],
-)
-def test_a_keyring_that_is_none_is_named_and_never_quoted(text: str, fault: str) -> None:
-    with pytest.raises(BadKeyring, match=fault) as refused:
-        Keyring.parse(text)
-
-    assert "AAAA" not in str(refused.value)
-    assert "?" not in str(refused.value)
-
-
-def test_a_keyring_file_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "keyring"
-
-    made = keyring_file(path)
-
-    assert keyring_file(path) == made
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert repr(made) == "Keyring()"
-    assert keyring_file(tmp_path / "another") != made
-
-
-def test_a_keyring_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadKeyring, match=r"keyring .*: "):
-        keyring_file(tmp_path)

@@ -8,8 +8,9 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+from nats.aio.msg import Msg
 
-from runtime.connection import Connection, connect, connection_options, taken_in
+from runtime.connection import Connection, connect, connection_options, leave, taken_in
 from runtime.errors import BusUnavailable, SettingsError
 from runtime.settings import ProcessSettings
 from tests.support.waiting import eventually
@@ -159,3 +160,43 @@ async def test_what_arrives_ends_a_blocking_wait_and_silence_lets_it_run_out(nat
 
 async def test_a_connection_that_is_not_open_only_lets_the_time_pass() -> None:
     assert not Connection().await_arrival(0.001)
+
+
+async def _asks(connection: Connection) -> str:
+    try:
+        await connection.request("nobody.answers.this", b"?", timeout=30)
+    except asyncio.CancelledError:
+        return "cancelled"
+    return "answered"
+
+
+async def test_who_is_cancelled_while_the_answer_comes_is_cancelled(nats_url: str) -> None:
+    connection = await connect(ProcessSettings(nats_url=nats_url), "probe")
+    hears = await connection.subscribe("nobody.answers.this")  # else nats-server says that nobody does
+    asking = asyncio.create_task(_asks(connection))
+    question = await hears.next_msg(timeout=10)
+    (answer,) = connection._resp_map.values()
+    answer.set_result(Msg(connection, subject=question.reply, data=b"!"))
+    asking.cancel()
+    assert await asking == "cancelled"
+    await connection.close()
+
+
+async def test_a_subscription_is_left_also_when_its_connection_is_gone(nats_url: str) -> None:
+    connection = await connect(ProcessSettings(nats_url=nats_url), "probe")
+    first, second = await connection.subscribe("one"), await connection.subscribe("two")
+    await leave(first)
+    await connection.close()
+    await leave(first, second)
+
+
+async def test_a_subscription_is_left_also_when_the_server_hangs_up_meanwhile() -> None:
+    left: list[str] = []
+
+    class Broken:
+        async def unsubscribe(self) -> None:
+            left.append("broken")
+            raise BrokenPipeError
+
+    await leave(Broken(), Broken())
+    assert left == ["broken", "broken"]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway_service.keyring import keyring_file
 from gateway_service.media_tokens import verify
 from runtime.clock import SystemClock
+from runtime.keyring import keyring_file
 from tests.unit.trunkline.fake_rest import Rest, fake_rest
 from trunkline.admittance import admittance, by_key_of, from_rest, with_token, without_token
 from trunkline.caller import Dialling

@@ -18,9 +18,8 @@ import httpx
 import pytest
 
 from contracts.messages import MemberRole
-from gateway_service.keyring import BadKeyring
 from gateway_service.rest.app import SERVICE
-from runtime.errors import PortInUse
+from runtime.errors import BadKeyring, PortInUse
 from tests.support.context import service_context
 from tests.support.office import CONFIG
 from tests.support.resting import PASSWORD, Api, Resting, rest, rest_settings, resting

@@ -8,11 +8,11 @@ import pytest
 from contracts.errors import ErrorCode
 from contracts.examples.practice import RECEPTION
 from contracts.messages import LiveCall, OpenCallReply, Role, WireError
-from gateway_service.keyring import Keyring
 from gateway_service.media_tokens import verify
 from gateway_service.rest.carrier_calls import CarrierCalls, Instruction, Ring, Verdict
 from gateway_service.rest.media_passes import Passes
 from runtime.errors import RequestTimeout
+from runtime.keyring import Keyring
 from tests.support.clock import ManualClock
 
 RING = Keyring({"now": b"\x01" * 32})

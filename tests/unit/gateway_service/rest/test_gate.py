@@ -8,7 +8,6 @@ import pytest
 
 from contracts import messages as m
 from contracts.errors import ErrorCode, TrunklineError
-from gateway_service.keyring import Keyring
 from gateway_service.rest.asking import Services
 from gateway_service.rest.buckets import Buckets
 from gateway_service.rest.errors import Answered, Unauthenticated
@@ -16,6 +15,7 @@ from gateway_service.rest.gate import Gate
 from gateway_service.rest.settings import RestSettings
 from gateway_service.rest.tokens import Tokens
 from runtime.errors import BusUnavailable, RequestTimeout
+from runtime.keyring import Keyring
 from tests.support.clock import ManualClock
 
 KEY = "tlk_one"

@@ -8,9 +8,9 @@ import jwt
 import pytest
 
 from contracts.messages import MemberRole, Principal
-from gateway_service.keyring import Keyring
 from gateway_service.rest.errors import Unauthenticated
 from gateway_service.rest.tokens import Tokens
+from runtime.keyring import Keyring
 from tests.support.clock import ManualClock
 
 OLD, NEW = bytes(32), bytes([7]) * 32

@@ -9,7 +9,7 @@ import openai
 import pytest
 from pydantic import SecretStr
 
-from llm_service.engines.openai import OpenAiEngine, build
+from llm_service.engines.openai import OpenAiEngine, build, build_relief
 from llm_service.errors import (
     EngineError,
     EngineGarbled,
@@ -232,3 +232,24 @@ async def test_warming_up_fails_as_asking_does(served: Endpoint) -> None:
 
 def test_the_key_is_not_shown() -> None:
     assert "secret-key" not in repr(Settings(llm_openai_api_key=SecretStr("secret-key")))
+
+
+async def test_a_relief_is_another_model_of_the_same_endpoint_or_of_another(served: Endpoint) -> None:
+    served.answer = stream(chunk("Yes."), "[DONE]")
+    main = {"llm_openai_base_url": served.url, "llm_openai_api_key": SecretStr("main")}
+    other = {"llm_relief_base_url": served.url, "llm_relief_api_key": SecretStr("other")}
+    for settings in (
+        Settings(**main, llm_relief_model="small"),
+        Settings(**other, llm_relief_model="smaller", llm_openai_base_url="http://127.0.0.1:9/v1"),
+    ):
+        engine = build_relief(settings)
+        assert "".join([delta.text async for delta in engine.generate(PROMPT)]) == "Yes."
+        await engine.close()
+    assert [request["model"] for request in served.requests] == ["small", "smaller"]
+    keys = [line for head in served.headers for line in head.lower().splitlines() if "authorization" in line]
+    assert keys == ["authorization: bearer main", "authorization: bearer other"]
+
+
+def test_a_relief_without_a_model_names_the_setting() -> None:
+    with pytest.raises(EngineRejected, match="TRUNKLINE_LLM_RELIEF_MODEL"):
+        build_relief(Settings())

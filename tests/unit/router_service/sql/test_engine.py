@@ -1,3 +1,5 @@
+import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,22 @@ async def test_sqlite_keeps_what_it_promised(tmp_path: Path) -> None:
 
     assert pragmas == ["wal", 1, 2]
     await engine.dispose()
+
+
+async def test_once_it_is_disposed_of_no_thread_is_left_that_would_speak_to_the_loop(tmp_path: Path) -> None:
+    engine = open_engine("", tmp_path)
+    before = set(threading.enumerate())
+
+    async def connect() -> None:
+        async with engine.connect():
+            pass
+
+    connecting = [asyncio.create_task(connect()) for _ in range(8)]
+    await asyncio.sleep(0)
+    assert set(threading.enumerate()) - before
+    for one in connecting:
+        one.cancel()
+    await asyncio.wait(connecting)
+    await engine.dispose()
+
+    assert not set(threading.enumerate()) - before

@@ -1,6 +1,5 @@
 import asyncio
 import random
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from router_service.records import Number, Tenant
 from router_service.sql.engine import open_engine
 from router_service.sql.unit_of_work import SqlUnitOfWork
 from tests.support.office import Office
-from tests.support.waiting import eventually
 
 
 def tenant(slug: str, revision: int = 1) -> Tenant:
@@ -100,5 +98,3 @@ async def test_a_database_that_is_away_is_named_and_may_be_tried_again(url: str)
 
     assert refused.value.retryable
     await engine.dispose()
-    # aiosqlite's thread still tells the loop that it stopped: it must not find the loop closed.
-    await eventually(lambda: not any("_connection_worker" in one.name for one in threading.enumerate()), "it")

@@ -1,7 +1,6 @@
-"""Keys that sign tokens: the newest signs, every one verifies, so that a key can be rotated.
+"""Keys that sign or seal: the newest does, every one verifies or opens, so that a key can be rotated.
 
-A keyring is lines (or comma-separated parts) of `id:base64 of 32 bytes`, the newest first. To rotate, add a
-line below the others everywhere, then move it to the top, and drop the old one once its tokens are over.
+A keyring is lines (or comma-separated parts) of `id:base64 of 32 bytes`, the newest first.
 """
 
 from __future__ import annotations
@@ -17,18 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from contracts.errors import ErrorCode, TrunklineError
-from gateway_service.settings import TokenSettings
+from runtime.errors import BadKeyring
 
 _KEY_BYTES: Final = 32
 _KEY_ID: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,31}")
-_FILE: Final = Path("gateway") / "token-keyring"
-
-
-class BadKeyring(TrunklineError):
-    """The keys that sign tokens are missing or malformed."""
-
-    code = ErrorCode.BAD_CONFIGURATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +45,7 @@ class Keyring:
 
     @property
     def newest(self) -> str:
-        """The id of the key that signs."""
+        """The id of the key that signs or seals."""
         return next(iter(self.keys))
 
 
@@ -68,14 +59,6 @@ def _key(name: str, encoded: str) -> bytes:
     return key
 
 
-def keyring_of(settings: TokenSettings) -> Keyring:
-    """The keyring that a process is told to use; raises BadKeyring."""
-    text = settings.gateway_token_keyring.get_secret_value()
-    if text:
-        return Keyring.parse(text)
-    return keyring_file(settings.gateway_token_keyring_file or settings.home / _FILE)
-
-
 def keyring_file(path: Path, entropy: Callable[[int], bytes] = secrets.token_bytes) -> Keyring:
     """The keyring in a file that only its owner can read, made with a first key when missing.
 
@@ -87,7 +70,7 @@ def keyring_file(path: Path, entropy: Callable[[int], bytes] = secrets.token_byt
             _make(path, f"first:{base64.urlsafe_b64encode(entropy(_KEY_BYTES)).decode()}\n")
         return Keyring.parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise BadKeyring(f"token keyring {path}: {error}", mend="mend it, or name another file") from error
+        raise BadKeyring(f"keyring {path}: {error}", mend="mend it, or name another file") from error
 
 
 def _make(path: Path, text: str) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway_service.keyring import BadKeyring, Keyring, keyring_file, keyring_of
-from gateway_service.settings import TokenSettings
+from runtime.errors import BadKeyring
+from runtime.keyring import Keyring, keyring_file
 
 
 def line(name: str, byte: int) -> str:
@@ -28,6 +28,9 @@ def test_the_newest_key_stands_first(text: str) -> None:
     ("text", "fault"),
     [
         ("", "no key"),
+        ("\n ,\n", "holds no key"),
+        ("a b:AAAA", "key 1 of the keyring"),
+        ("odd:???", "key 'odd' is not 32 bytes"),
         ("justtext", "is not 32 bytes"),
         (":AAAA", "key 1 of the keyring has no id"),
         (f"{OLD}\n{OLD}", "key 2 of the keyring has no id of its own"),
@@ -82,14 +85,3 @@ def test_processes_that_start_at_once_have_one_keyring(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadKeyring, match=f"{tmp_path}.*name another file"):
         keyring_file(tmp_path)
-
-
-def test_a_process_uses_what_it_is_told(tmp_path: Path) -> None:
-    other = tmp_path / "elsewhere"
-    other.write_text(NEW)
-
-    assert (
-        keyring_of(TokenSettings(gateway_token_keyring=OLD, gateway_token_keyring_file=other)).newest == "old"
-    )
-    assert keyring_of(TokenSettings(gateway_token_keyring_file=other)).newest == "new"
-    assert keyring_of(TokenSettings(home=tmp_path)) == keyring_file(tmp_path / "gateway" / "token-keyring")
