@@ -69,7 +69,7 @@ async def attend(desk: Desk, context: Context) -> None:
             desk.is_busy,
             least_s=desk.settings.gateway_nap_bus_ms / 1000,
             doorbell=context.bus.client.await_arrival,
-            before=context.bus.frames.flush,
+            gathered=context.bus.frames,
         )
         context.tasks.spawn(nap.run(), "nap")
 

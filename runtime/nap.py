@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 _ROUNDS: Final = 8
 """Turns of the loop between two naps: so many steps a piece of work may take from task to task."""
@@ -25,12 +25,23 @@ Doorbell: TypeAlias = Callable[[float], object]
 """Sleeps for so many seconds, or until there is something that is in a hurry."""
 
 
+class Gatherer(Protocol):
+    """Where what is sent gathers."""
+
+    held: bool
+    """Nothing leaves by itself."""
+
+    def flush(self) -> None:
+        """Send all of it."""
+        ...
+
+
 class Nap:
     """Lets the running loop look at what came in once in `every_s`, as long as `worthwhile` says so; where
-    the `doorbell` rings, sooner, but not before `least_s` have passed.
+    the `doorbell` rings, in between, but not before `least_s` have passed since the last time.
 
-    It sleeps for what is left of that time; a loop that is behind does not sleep at all. `before` is called
-    when all that came in has been handled: what it sends leaves before the nap.
+    It sleeps for what is left of that time; a loop that is behind does not sleep at all. What is `gathered`
+    leaves once in `every_s`, when all that came in has been handled, and not when the doorbell rang.
     """
 
     def __init__(
@@ -40,7 +51,7 @@ class Nap:
         *,
         least_s: float | None = None,
         doorbell: Doorbell = time.sleep,
-        before: Callable[[], None] = lambda: None,
+        gathered: Gatherer | None = None,
         now_s: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -48,33 +59,48 @@ class Nap:
         self._least_s = every_s if least_s is None else min(least_s, every_s)
         self._worthwhile = worthwhile
         self._doorbell = doorbell
-        self._before = before
+        self._gathered = gathered
         self._now_s = now_s
         self._sleep = sleep
         self._woke_s = now_s()
+        self._due_s = self._woke_s
+        self._rung = False
 
     async def run(self) -> None:
         """Nap now and then until cancelled."""
-        while True:
-            if self._worthwhile():
-                await _turns(_ROUNDS)
-                self._before()
-                await _turns(_WRITTEN_IN)
-                self._rest()
-            else:
-                await asyncio.sleep(_LOOK_AGAIN_S)
+        try:
+            while True:
+                worthwhile = self._worthwhile()
+                self._hold(worthwhile)
+                if worthwhile:
+                    await _turns(_ROUNDS)
+                    if self._gathered is not None and not self._rung:
+                        self._gathered.flush()
+                    await _turns(_WRITTEN_IN)
+                    self._rest()
+                else:
+                    await asyncio.sleep(_LOOK_AGAIN_S)
+        finally:
+            self._hold(False)
+
+    def _hold(self, held: bool) -> None:
+        if self._gathered is not None and self._gathered.held != held:
+            self._gathered.held = held
+            self._gathered.flush()
 
     def _rest(self) -> None:
         now_s = self._now_s()
-        least_until_s = self._woke_s + self._least_s
+        least_until_s = min(self._woke_s + self._least_s, self._due_s)
         if now_s < least_until_s:
             self._sleep(least_until_s - now_s)
             now_s = self._now_s()
-        until_s = self._woke_s + self._every_s
-        if now_s < until_s:
-            self._doorbell(until_s - now_s)
+        if now_s < self._due_s:
+            self._doorbell(self._due_s - now_s)
             now_s = self._now_s()
         self._woke_s = now_s
+        self._rung = now_s < self._due_s
+        if not self._rung:
+            self._due_s = now_s + self._every_s
 
 
 async def _turns(count: int) -> None:
