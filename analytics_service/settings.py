@@ -15,7 +15,7 @@ class Settings(ProcessSettings):
     analytics_url: str = ""
     analytics_durable: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]+$")] = "analytics"
     analytics_batch_events: Annotated[int, Field(ge=1, le=10_000)] = 1000
-    analytics_batch_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    analytics_batch_s: Annotated[float, Field(gt=0, le=60)] = 3.0
     analytics_ack_wait_s: Annotated[float, Field(ge=1)] = 15.0
     analytics_query_timeout_s: Annotated[int, Field(ge=1)] = 20
     analytics_query_memory_mb: Annotated[int, Field(ge=64)] = 1024

@@ -20,7 +20,6 @@ import argparse
 import asyncio
 import json
 import os
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +28,7 @@ from typing import Any
 import numpy as np
 import uvloop
 
+from bench.figures import Figures
 from bench.machine import describe_machine
 from contracts.messages import (
     PlayoutEnded,
@@ -95,7 +95,7 @@ async def ask(caller: Caller, utterance: Utterance) -> tuple[float, bool]:
 
 
 async def measure_turns(
-    platform: LocalPlatform, speech: list[Utterance], turns: int
+    platform: LocalPlatform, speech: list[Utterance], turns: int, figures: Figures
 ) -> tuple[list[dict[str, Any]], int]:
     """Ask `turns` questions, a few to a call; a row each, and how many calls it took."""
     rows: list[dict[str, Any]] = []
@@ -110,6 +110,7 @@ async def measure_turns(
                 assert await caller.until(lambda: len(listener.of(PlayoutEnded)) > known, within_s=5)  # noqa: B023
                 heard = {"file": utterance.name, "heard_ms": round(waited_ms, 1), "cut_in": cut_in}
                 rows.append({**heard, **stages(listener)})
+                figures.put(turns=rows)
                 print(".", end="", flush=True)
 
         await one_call(platform.state.media_url, platform.state.bus_url, calls, talk)
@@ -139,7 +140,7 @@ def stages(listener: Listener) -> dict[str, Any]:
 
 
 async def measure_interruptions(
-    platform: LocalPlatform, speech: list[Utterance], count: int, serial: int
+    platform: LocalPlatform, speech: list[Utterance], count: int, serial: int, figures: Figures
 ) -> list[dict[str, float]]:
     """Interrupt `count` answers, half a second into each."""
     rows: list[dict[str, float]] = []
@@ -165,6 +166,7 @@ async def measure_interruptions(
                     "onset_ms": round((onset.detected_us - onset.started_us) / 1000, 1),
                 }
             )
+            figures.put(interruptions=rows)
             await said.finished.wait()
             assert await caller.until_answered(said.speech_ended or 0, QUIET_S, within_s=40)
             print(".", end="", flush=True)
@@ -204,11 +206,14 @@ async def run(arguments: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as home:
         options = Options(home=arguments.home or Path(home), port=0, open_loopback=True)
         async with LocalPlatform(options) as platform:
-            before = describe_machine()
-            rows, calls = await measure_turns(platform, speech, arguments.turns)
+            figures = Figures(arguments.out, "bench.call_latency", **describe_machine())
+            rows, calls = await measure_turns(platform, speech, arguments.turns, figures)
+            figures.put(summary_ms=summarize(rows, []))
             short = [one for one in speech if one.duration_s < 3]
-            cuts = await measure_interruptions(platform, short, arguments.interruptions, calls)
-    return {**before, "summary_ms": summarize(rows, cuts), "turns": rows, "interruptions": cuts}
+            cuts = await measure_interruptions(platform, short, arguments.interruptions, calls, figures)
+            summary = summarize(rows, cuts)
+            figures.put(summary_ms=summary)
+    return {"summary_ms": summary, "turns": rows}
 
 
 def main() -> None:
@@ -219,16 +224,13 @@ def main() -> None:
     parser.add_argument("--interruptions", type=int, default=10)
     parser.add_argument("--voices", default="af_heart,am_michael", help="folders of bench/speech")
     parser.add_argument("--home", type=Path, help="keep the platform's data here instead of in a new folder")
-    parser.add_argument("--out", type=Path, help="write the figures here as JSON")
+    parser.add_argument("--out", type=Path, help="write the figures here as JSON, as they come")
     arguments = parser.parse_args()
     report = uvloop.run(run(arguments))
     cut_ins = sum(row["cut_in"] for row in report["turns"])
     print(f"{len(report['turns'])} questions; the agent cut in on {cut_ins}, in a pause within the question")
     for name, figures in report["summary_ms"].items():
         print(f"{name:<46}" + "  ".join(f"{key} {value:>7}" for key, value in figures.items()))
-    if arguments.out:
-        report = {"command": "python -m bench.call_latency " + " ".join(sys.argv[1:]), **report}
-        arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

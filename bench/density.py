@@ -1,34 +1,43 @@
 """How many calls the whole platform holds, and what a call costs: the fixed density workload.
 
-    python -m bench.density [--calls 25,100,200,300] [--seconds 40] [--out bench/results/density.json]
+    python -m bench.density [--calls 25,100,200,300] [--seconds 40] [--detector energy|silero]
+                            [--out bench/results/density.json]
 
 Every call sends 20 ms frames in real time over Twilio Media Streams: 2.0 s of noise, then 4.0 s of zeros,
 again and again for 40 s; offsets are spread over the 6 s and, within 20 ms, over the frame period. Engines
 are synthetic: a turn ends after 300 ms of quiet, the answer is 12 words in two sentences at once, each 1.0 s
 of audio at once. So what is over 300 ms between the last loud frame sent and the first agent frame at the
-caller's socket is the platform's own: `overhead`.
+caller's socket is the platform's own: `overhead`. With `--detector silero` the voice detector is the real
+one, and in place of the noise stand 2.0 s of a recorded sentence without a pause, which it takes for speech.
 
 The platform runs as `trunkline up --spread` starts it, NATS and all services; the callers are
 `trunkline load` in a process of their own, which is not counted. CPU is that between the moment at which the
 last call has begun to talk and the one at which the first is done: all calls are in mid-workload all the
-time. Memory per call is what all processes have more than before the first call of the whole run.
+time. Memory per call is what all processes have more than before the calls that are measured; a few others
+went before them, so that what a platform takes once, when it first works, is not charged to any call.
+
+The last lines are the growth: what a call costs at each number of calls, beside what it costs at the largest,
+and the part of it that does not grow with the calls, by least squares.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import uvloop
 
+from audio.codec import to_pcm16
+from audio.wav import read_wav, write_wav
+from bench.figures import Figures
+from bench.growth import growth, show_growth
 from bench.machine import describe_machine
 from trunkline.load.report import HEARD_OUT, LoadReport, read_report
 from trunkline.load.script import FIXED_PATTERN, parse_pattern
@@ -41,12 +50,20 @@ WHOLE_ANSWER_MS: Final = 1_950
 DIALS_A_SECOND: Final = 50
 SETTLES_S: Final = 3.0
 CAPACITY: Final = 2_000
+WARM_UP_CALLS: Final = 5
+WARM_UP_S: Final = 3.0
 PERIOD_S: Final = parse_pattern(FIXED_PATTERN).period_s
+ENERGY, SILERO = "energy", "silero"
+LOUD_S: Final = 2.0
+PAUSE_S: Final = 4.0
+SPEECH: Final = Path(__file__).parent / "speech" / "am_michael" / "08.wav"
+SPEECH_FROM_S: Final = 0.2
+"""From here on the voice does not pause for more than `LOUD_S`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One number of calls: its report, and each process's memory before the first call of all."""
+    """One number of calls: its report, and each process's memory before the first call that is measured."""
 
     report: LoadReport
     calls: int
@@ -86,25 +103,39 @@ class Point:
         }
 
 
-def make_room(set_variable: Callable[[str, str], object] = os.environ.setdefault) -> None:
-    """Let every service take more calls than any machine of this size holds, and load no model."""
+def make_room(
+    set_variable: Callable[[str, str], object] = os.environ.setdefault, detector: str = ENERGY
+) -> None:
+    """Let every service take more calls than any machine of this size holds, and load no model but that of
+    the voice detector, where it has one.
+    """
     for service in ("GATEWAY", "STT", "LLM", "TTS"):
         set_variable(f"TRUNKLINE_{service}_CAPACITY", str(CAPACITY))
     set_variable("TRUNKLINE_STT_PRELOAD", "synthetic")
+    set_variable("TRUNKLINE_STT_SYNTHETIC_DETECTOR", detector)
     for service in ("LLM", "TTS"):
         set_variable(f"TRUNKLINE_{service}_PRELOAD", '["synthetic"]')
 
 
-async def measure(home: Path, calls: int, seconds: float, report: Path) -> LoadReport:
+def speech_in(folder: Path) -> Path:
+    """A WAV of `LOUD_S` of speech without a pause."""
+    samples, rate_hz = read_wav(SPEECH)
+    begins = round(SPEECH_FROM_S * rate_hz)
+    clip = folder / "speech.wav"
+    write_wav(clip, to_pcm16(samples[begins : begins + round(LOUD_S * rate_hz)]), rate_hz)
+    return clip
+
+
+async def measure(home: Path, calls: int, seconds: float, report: Path, script: Sequence[Any]) -> LoadReport:
     """Run the callers in a process of their own."""
-    over_s = calls / DIALS_A_SECOND
     arguments = [
+        *script,
         "--calls",
         calls,
         "--talk",
         seconds,
         "--over",
-        over_s,
+        calls / DIALS_A_SECOND,
         "--together",
         "--out",
         report,
@@ -119,22 +150,25 @@ async def measure(home: Path, calls: int, seconds: float, report: Path) -> LoadR
     return read_report(report)
 
 
-async def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    make_room()
-    rows = []
+async def run(arguments: argparse.Namespace, figures: Figures) -> None:
+    make_room(detector=arguments.detector)
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
+        script = (speech_in(home), "--pause", PAUSE_S) if arguments.detector == SILERO else ()
         options = Options(home=home, port=0, spread=True, local_llm=False, open_loopback=True)
         async with LocalPlatform(options) as platform:
+            await measure(home, WARM_UP_CALLS, WARM_UP_S, home / "warm-up.json", script)
             await asyncio.sleep(SETTLES_S)
             pids = {one.name: one.pid for one in platform.state.processes}
             idle_mb = {name: one.memory_mb for name, one in usages(pids).items()}
             for calls in arguments.calls:
-                report = await measure(home, calls, arguments.seconds, home / f"load-{calls}.json")
+                report = await measure(home, calls, arguments.seconds, home / f"load-{calls}.json", script)
                 rows.append(Point(report, calls, arguments.seconds, idle_mb).row())
                 show(rows[-1])
+                figures.put(rows=rows, growth=growth(rows))
                 await asyncio.sleep(SETTLES_S)
-    return rows
+    show_growth(growth(rows))
 
 
 def show(row: dict[str, Any]) -> None:
@@ -150,8 +184,11 @@ def show(row: dict[str, Any]) -> None:
         print(
             f"        {name:<12} {cpu:.4f} CPU-s  {row['memory_mb_per_call_by_process'].get(name, 0):.3f} MB"
         )
+    print(
+        f"        (callers)    {row['callers_cpu_s_per_call_minute'] or 0:.4f} CPU-s, not counted", flush=True
+    )
     if row["broken"]:
-        print(f"        broken: {row['broken']}")
+        print(f"        broken: {row['broken']}", flush=True)
 
 
 def main() -> None:
@@ -160,18 +197,14 @@ def main() -> None:
     )
     counts = parser.add_argument("--calls", default="25,100,200,300", help="one after the other, ascending")
     parser.add_argument("--seconds", type=float, default=40.0)
-    parser.add_argument("--out", type=Path, help="write the figures here as JSON")
+    parser.add_argument("--detector", choices=(ENERGY, SILERO), default=ENERGY, help="of the caller's voice")
+    parser.add_argument("--out", type=Path, help="write the figures here as JSON, each as it comes")
     arguments = parser.parse_args()
     arguments.calls = sorted(int(count) for count in arguments.calls.split(","))
     if not arguments.calls or arguments.calls[0] < 1:
         parser.error(f"{counts.option_strings[0]} must be numbers of calls, such as 25,100")
-    before = describe_machine()
-    rows = uvloop.run(run(arguments))
-    if arguments.out:
-        command = "python -m bench.density " + " ".join(sys.argv[1:])
-        content = {"command": command, **before, "rows": rows}
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    figures = Figures(arguments.out, "bench.density", **describe_machine(), detector=arguments.detector)
+    uvloop.run(run(arguments, figures))
 
 
 if __name__ == "__main__":

@@ -59,12 +59,18 @@ async def attend(desk: Desk, context: Context) -> None:
     context.bus.on_reconnected(desk.say_again)
     for work, name in (
         (desk.dispatch.run(), "dispatch"),
-        (Pacer(context.clock, desk.tick).run(), "pacer"),
+        (Pacer(context.clock, desk.tick, desk.ticks_wanted).run(), "pacer"),
         (desk.beat(), "heartbeat"),
     ):
         context.tasks.spawn(work, name)
     if desk.settings.gateway_nap_ms:
-        nap = Nap(desk.settings.gateway_nap_ms / 1000, desk.is_busy)
+        nap = Nap(
+            desk.settings.gateway_nap_ms / 1000,
+            desk.is_busy,
+            least_s=desk.settings.gateway_nap_bus_ms / 1000,
+            doorbell=context.bus.client.await_arrival,
+            gathered=context.bus.frames,
+        )
         context.tasks.spawn(nap.run(), "nap")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from contracts.epochs import Border
-from contracts.frames import FRAME_MS, Frame
+from contracts.frames import FRAME_MS, Frame, caller_frame
 from contracts.identities import CallRef
 from contracts.messages import (
     CallDetached,
@@ -40,7 +40,7 @@ from gateway_service.call_states import OVER, State, Step, after
 from gateway_service.errors import GatewayError, OutOfOrder, StaleTakeOver
 from gateway_service.history import History
 from gateway_service.kept_audio import KeptAudio
-from gateway_service.playout import CODEC, RATE_HZ, Pace, Playout, Sound
+from gateway_service.playout import Pace, Playout, Sound
 from gateway_service.ports import DigitPressed, FrameMeter, HungUp, LegStarted, MarkPlayed, MediaLeg
 from gateway_service.turns import Turns
 
@@ -189,7 +189,7 @@ class Call:
             self._heard_us = now_us
             self._meter.came_in()
             frame = self._stamp(payload, now_us)
-            return None if self.holds else frame
+            return None if self._ring is not None and self._ring.again else frame
         if self.state is State.OPENING:
             self._meter.came_in()
             if len(self._kept) == self._kept.maxlen:
@@ -208,7 +208,7 @@ class Call:
     def _stamp(self, payload: bytes, at_us: int) -> Frame:
         assert self._ring
         self._frames_in += 1
-        return Frame(CODEC, RATE_HZ, self._ring.keep(payload, at_us), at_us, payload, self.epoch)
+        return caller_frame(self._ring.keep(payload, at_us), at_us, payload, self.epoch)
 
     def hold(self, now_us: int) -> None:
         """Nothing can be sent: what the caller says is kept, for `resend` to give once it can.
@@ -229,7 +229,7 @@ class Call:
         if again is None:
             return None
         number, payload, at_us = again
-        return Frame(CODEC, RATE_HZ, number, at_us, payload, self.epoch)
+        return caller_frame(number, at_us, payload, self.epoch)
 
     def on_signal(self, signal: DigitPressed | MarkPlayed | HungUp, now_us: int) -> list[Message]:
         """What the leg says beside audio. Raises OutOfOrder for a key or a mark before the start."""

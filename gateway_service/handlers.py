@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -53,7 +54,7 @@ from gateway_service.errors import (
     UnknownCall,
 )
 from gateway_service.meter import Meter
-from gateway_service.pacer import PHASES, Rota
+from gateway_service.pacer import PHASES_A_FRAME, Rota
 from gateway_service.playout import Pace
 from gateway_service.ports import CallerSide, LegOffered, LegStarted, MediaLeg, Signal
 from gateway_service.questions import Questions
@@ -205,7 +206,7 @@ class Line:
     def say_again(self) -> None:
         """The bus is back: send what was kept, and what comes behind it."""
         if self.call.holds and not self.call.over:
-            self._desk.resending.begin(self)
+            self._desk.resend(self)
 
     async def catch_up(self) -> None:
         """After a reconnection: what would have ended the call, or is to end it after a reply, or says who
@@ -249,7 +250,7 @@ class Line:
             self._audio_subject = CALLER_AUDIO.subject(
                 process=command.process, tenant=self.call.ref.tenant, call=self.call.ref.call
             )
-            self._desk.resending.begin(self)
+            self._desk.resend(self)
         return answer
 
     # -- to the bus ----------------------------------------------------------------------------------
@@ -274,7 +275,7 @@ class Line:
             trace = None if cause else self._trace
             self._dispatch.event(Saying(self.call.ref, body, cause, trace, self.call.epoch))
         if self.call.speaking:
-            self._desk.rota.join(self)
+            self._desk.pace(self)
 
 
 class Desk:
@@ -289,6 +290,7 @@ class Desk:
         context.bus.frames.limit = settings.gateway_bus_queue_frames
         self.questions = Questions(context.bus, settings, context.clock)
         self.rota = Rota()
+        self.ticks_wanted = asyncio.Event()
         self.resending = Resending(context.bus.frames)
         self.draining = False
         self.stale_epoch = context.metrics.counter(STALE_EPOCH)
@@ -381,11 +383,22 @@ class Desk:
         """Whether there are so many calls that it pays to serve them together."""
         return len(self._lines) >= self.settings.gateway_nap_from_calls
 
-    def tick(self) -> None:
-        """The next phase has begun."""
+    def pace(self, line: Line) -> None:
+        """This line has audio to send to its caller from now on."""
+        self.rota.join(line)
+        self.ticks_wanted.set()
+
+    def resend(self, line: Line) -> None:
+        """Send this line's kept audio again, from the next tick on."""
+        self.resending.begin(line)
+        self.ticks_wanted.set()
+
+    def tick(self) -> bool:
+        """The next phase has begun; whether there is anything to do in the one after it."""
         self.rota.tick()
-        if self.rota.phase % (PHASES // 2) == 0 and self.context.bus.connected:
+        if self.rota.phase % PHASES_A_FRAME == 0 and self.context.bus.connected:
             self.resending.tick()
+        return bool(self.rota or self.resending)
 
     async def beat(self) -> None:
         """Say that this gateway lives, and which callers are quiet, until cancelled."""

@@ -32,6 +32,10 @@ class Resending:
         self._frames = frames
         self._calls: deque[CatchingUp] = deque()
 
+    def __bool__(self) -> bool:
+        """Whether any call is catching up."""
+        return bool(self._calls)
+
     def begin(self, call: CatchingUp) -> None:
         """Send this call's kept audio from the next tick on."""
         if call not in self._calls:

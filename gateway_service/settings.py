@@ -43,12 +43,14 @@ class Settings(TokenSettings):
     gateway_write_buffer_bytes: Annotated[int, Field(ge=4096)] = 32_768
     # Caller frames of all calls on their way to the bus.
     gateway_bus_queue_frames: Annotated[int, Field(ge=1)] = 2_000
-    # From so many calls on, the loop handles what comes in together, once in so many milliseconds; 0: never.
-    gateway_nap_ms: Annotated[int, Field(ge=0, le=10)] = 4
+    # From so many calls on, the loop handles what callers send together, once in so many milliseconds, and
+    # what comes from the bus meanwhile once in so many; 0: never.
+    gateway_nap_ms: Annotated[int, Field(ge=0, le=20)] = 20
+    gateway_nap_bus_ms: Annotated[int, Field(ge=0, le=20)] = 4
     gateway_nap_from_calls: Annotated[int, Field(ge=1)] = 10
 
-    # Sent every 40 ms: less than that ahead, and a caller runs dry between two times.
-    gateway_playout_lead_ms: Annotated[int, Field(ge=60, le=500)] = 80
+    # Sent every 80 ms, and later by a nap: less than that ahead, and a caller runs dry between two times.
+    gateway_playout_lead_ms: Annotated[int, Field(ge=100, le=500)] = 160
     gateway_playout_limit_s: Annotated[float, Field(gt=0)] = 30.0
     gateway_mark_every_ms: Annotated[int, Field(ge=100)] = 300
     # How long after its end by the clock a reply's last mark is waited for.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import select
+from asyncio.trsock import TransportSocket
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -14,6 +16,7 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.aio.transport import Transport
 from typing_extensions import override
 
 from contracts.permissions import inbox_prefix
@@ -129,6 +132,16 @@ class Connection(Client):
         writer = getattr(self._transport, "_io_writer", None)
         return writer is not None and writer.transport.get_write_buffer_size() >= _UNSENT_BYTES
 
+    def await_arrival(self, timeout_s: float) -> bool:
+        """Block this thread, and the loop with it, until something can be read: False when nothing can be
+        within `timeout_s`.
+        """
+        waiting = select.poll()
+        sock = None if self._transport is None else _socket_of(self._transport)
+        if sock is not None and sock.fileno() >= 0:
+            waiting.register(sock.fileno(), select.POLLIN)
+        return bool(waiting.poll(timeout_s * 1000))
+
     def write_now(self, commands: bytes) -> None:
         """Write commands of the protocol, behind what waits in nats-py's buffer."""
         assert self._transport is not None
@@ -219,6 +232,11 @@ async def taken_in(client: Client) -> None:
         await client.flush()
     except nats.errors.Error as error:
         raise BusUnavailable(f"NATS does not answer: {error}", mend="is NATS running?") from error
+
+
+def _socket_of(transport: Transport) -> TransportSocket | None:
+    writer = getattr(transport, "_io_writer", None)
+    return writer.get_extra_info("socket") if writer is not None else None
 
 
 async def _abandon(connection: Connection) -> None:

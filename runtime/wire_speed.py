@@ -142,7 +142,8 @@ class Writer(Protocol):
 class Gatherer:
     """Small messages on their way out: what comes within `gather_s` leaves together, in order.
 
-    The first after a pause leaves at once. Messages of one subject are joined up to `most_bytes`: for those
+    The first after a pause leaves at once; while it is `held` none leaves but by `flush`, with something
+    urgent or when many wait. Messages of one subject are joined up to `most_bytes`: for those
     whose receivers can tell them apart. At most `limit` wait; when more come the oldest go. What is dropped
     is told to `dropped`, with the reason.
     """
@@ -157,6 +158,7 @@ class Gatherer:
         most_bytes: int = 16_384,
     ) -> None:
         self.limit = limit
+        self.held = False
         self._writer = writer
         self._dropped = dropped
         self._gather_s = gather_s
@@ -177,7 +179,10 @@ class Gatherer:
             self._waiting.popleft()
             self._dropped("bus_queue")
         self._waiting.append((subject, payload))
-        if not self._gathering:
+        if self.held:
+            if len(self._waiting) >= self.limit // 2:
+                self.flush()
+        elif not self._gathering:
             self._gathering = True
             loop = asyncio.get_running_loop()
             wait_s = self._left_s + self._gather_s - loop.time()
@@ -211,6 +216,8 @@ class Gatherer:
 
     def _ring(self) -> None:
         self._gathering = False
+        if self.held and not self._urgent:
+            return
         self.flush()
         if self._waiting or self._urgent:
             self._gathering = True

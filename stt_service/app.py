@@ -16,7 +16,7 @@ from runtime.worker import Worker
 from stt_service.batching import DetectionLoop
 from stt_service.calls import HeldCall, Teller
 from stt_service.chain import Chain
-from stt_service.engines import DETECTORS, ENGINES, Ground, detector_for
+from stt_service.engines import DETECTORS, ENGINES, Ground
 from stt_service.handlers import Handlers, Mouth
 from stt_service.kept_audio import KeptAudio
 from stt_service.pool import DetectorPool, EnginePool
@@ -74,10 +74,10 @@ class SttApp:
         """Load the engines, then listen. Raises what `EnginePool.get` raises."""
         for name in self._settings.stt_preload:
             await self._engines.get(name)
-            await self._detectors.get(detector_for(name))
+            await self._detectors.of(name)
         self._context.tasks.spawn(self._mouth.run(), "mouth")
         self._context.tasks.spawn(self._pass_time(), "time")
-        await self._context.bus.on_frames(self._context.process, self._handlers.on_frame)
+        await self._context.bus.on_runs_of_frames(self._context.process, self._handlers.on_frames)
         await self._worker.start()
 
     async def drain(self) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -93,8 +94,9 @@ class _States:
 class DetectionLoop:
     """Judges the windows of every call with one detector.
 
-    A run costs nearly the same for one window as for ten, so it waits `gather_s` for more, unless every
-    call has one already. Without an `executor` the detector runs on the event loop.
+    A run costs nearly the same for one window as for ten, so none begins sooner than `gather_s` after the
+    last one did, unless every call has a window already: what comes together, as gateways send it, is judged
+    at once. Without an `executor` the detector runs on the event loop.
     """
 
     def __init__(
@@ -107,6 +109,8 @@ class DetectionLoop:
         self._states = _States(detector.initial_state())
         self._awake: dict[Ear, None] = {}
         self._something = asyncio.Event()
+        self._waking = False
+        self._ran_s = -math.inf
 
     @property
     def window_samples(self) -> int:
@@ -124,17 +128,21 @@ class DetectionLoop:
 
     def wake(self, ear: Ear) -> None:
         """Audio has come for this call."""
-        if ear in self._states.row_of:
-            self._awake[ear] = None
+        self._awake[ear] = None
+        if not self._waking:
+            self._waking = True
             self._something.set()
 
     async def run(self) -> None:
         """Judge what comes until cancelled."""
         while True:
             await self._something.wait()
-            if len(self._awake) < len(self._states.row_of):
-                await self._clock.sleep(self._gather_s)
+            early_s = self._ran_s + self._gather_s - self._clock.monotonic_s()
+            if early_s > 0 and len(self._awake) < len(self._states.row_of):
+                await self._clock.sleep(early_s)
+            self._ran_s = self._clock.monotonic_s()
             self._something.clear()
+            self._waking = False
             awake, self._awake = list(self._awake), {}
             awake = await self._round(awake)
             while awake := await self._round(awake):  # a call catches up: the others do not wait for it

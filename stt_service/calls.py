@@ -16,7 +16,7 @@ from runtime.tasks import TaskOwner
 from stt_service.actions import Abandon, Action, Decode, Publish, Purpose, Understood
 from stt_service.chain import Chain
 from stt_service.edges import Levels
-from stt_service.hearing import Window
+from stt_service.hearing import IN_ORDER, Window
 from stt_service.recognition import Recognition
 from stt_service.resuming import Resumption
 from stt_service.turns import TurnState
@@ -68,6 +68,7 @@ class HeldCall:
         resumption: Resumption | None = None,
     ) -> None:
         self._recognition = recognition
+        self._windows = recognition.windows
         self._engines = tuple(engines)
         self._teller = teller
         self._chain = chain
@@ -90,7 +91,7 @@ class HeldCall:
 
     def accept(self, frame: Frame) -> None:
         """Put a frame where it will be heard; with the queue full the oldest one gives way."""
-        if frame.at_us <= self._after_us:
+        if self._after_us and frame.at_us <= self._after_us:
             return
         self._accepted += 1
         if len(self._frames) >= (_MOST_AT_ONCE if self._behind else self._queue_frames):
@@ -133,7 +134,7 @@ class HeldCall:
                 self._do(actions)
         except TrunklineError as error:
             self._teller.rejected("verdict", error)
-        if self._frames or self._recognition.has_window:
+        if self._frames or self._windows:
             return True
         if self._behind:
             self._look_whether_behind()
@@ -154,6 +155,8 @@ class HeldCall:
                 arrival = self._recognition.hear(self._frames.popleft())
             except TrunklineError as error:
                 self._teller.rejected("audio", error)
+                continue
+            if arrival is IN_ORDER:
                 continue
             if arrival.late:
                 self._teller.dropped("late")

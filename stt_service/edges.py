@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stt_service.ports import RATE_HZ, Samples
 
 BLOCK: Final = RATE_HZ // 100  # 10 ms
+_NEW: Final = tuple.__new__  # half of what calling a named tuple's class costs
 _ABOVE_NOISE: Final = 1.4
 _BELOW_LOUDEST: Final = 0.01
 _NOISE_FALLS: Final = 0.3  # the estimate follows the quieter of two windows faster, so that a breath or an
@@ -35,14 +36,17 @@ def loudness(samples: Samples) -> NDArray[np.float32]:
     Of samples [..., N]; the first block is alone.
     """
     blocks = samples[..., : samples.shape[-1] // BLOCK * BLOCK].reshape(*samples.shape[:-1], -1, BLOCK)
-    power: NDArray[np.float32] = np.einsum("...i,...i->...", blocks, blocks) / BLOCK
-    return np.sqrt((power + np.concatenate((power[..., :1], power[..., :-1]), axis=-1)) / 2)
+    power: NDArray[np.float32] = np.einsum("...i,...i->...", blocks, blocks)
+    around = power * 2
+    around[..., 1:] = power[..., 1:] + power[..., :-1]
+    return np.sqrt(around / (2 * BLOCK))
 
 
 def levels(windows: Samples) -> list[Levels]:
     """Those of each of the windows [B, W], in one go for all of them."""
     whole = np.sqrt(np.einsum("bi,bi->b", windows, windows) / windows.shape[1])
-    return list(map(Levels, whole.tolist(), loudness(windows).max(axis=1).tolist()))
+    pairs = zip(whole.tolist(), loudness(windows).max(axis=1).tolist(), strict=True)
+    return [_NEW(Levels, pair) for pair in pairs]
 
 
 class Line:

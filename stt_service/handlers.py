@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,6 @@ from runtime.tasks import TaskOwner
 from runtime.telemetry import Metrics
 from stt_service.batching import DetectionLoop
 from stt_service.calls import HeldCall, Teller
-from stt_service.engines import detector_for
 from stt_service.kept_audio import KeptAudio
 from stt_service.pool import DetectorPool, EnginePool
 from stt_service.resuming import Resumption, resumption
@@ -119,13 +118,17 @@ NewCall = Callable[[Assign, DetectionLoop, Teller, Resumption | None], HeldCall]
 
 @dataclass(eq=False, slots=True)
 class _Held:
-    """A call of ours. `gateway_epoch` is that of the gateway, who stamps the frames; 0 before it is known."""
+    """A call of ours. `gateway_epoch` is that of the gateway, who stamps the frames; 0 before it is known.
+
+    `heard`: a frame has come since time passed last, which was at `heard_s`.
+    """
 
     call: HeldCall
     loop: DetectionLoop
     teller: BusTeller
     heard_s: float
     gateway_epoch: int
+    heard: bool = False
     asking: asyncio.Task[None] | None = None
 
     def follow(self, gateway_epoch: int) -> None:
@@ -187,7 +190,7 @@ class Handlers:
             await self.drop(ref)  # whoever assigned it anew took us for lost: what we heard may have holes
         names = assign.assistant.engines.stt
         await self._engines.require_one_of(names)
-        loop = await self._detectors.get(detector_for(names[0]))
+        loop = await self._detectors.of(names[0])
         teller = self._mouth.teller(assign)
         resumed = resumption(history) if assign.resumed else None
         call = self._new_call(assign, loop, teller, resumed)
@@ -217,20 +220,22 @@ class Handlers:
             held.loop.remove(held.call)
             held.call.close()
 
-    def on_frame(self, ref: CallRef, frame: Frame) -> None:
-        """A frame of the caller: appended, or counted as dropped."""
-        self._arrived += 1
+    def on_frames(self, ref: CallRef, frames: Sequence[Frame]) -> None:
+        """Frames of the caller that came together: each is appended, or counted as dropped."""
+        self._arrived += len(frames)
         held = self._calls.get(ref)
         if held is None:
-            self._dropped.add("unknown_call")
-        elif frame.epoch < held.gateway_epoch:
-            self._stale.add()
-        else:
+            self._dropped.add("unknown_call", by=len(frames))
+            return
+        for frame in frames:
+            if frame.epoch < held.gateway_epoch:
+                self._stale.add()
+                continue
             if frame.epoch > held.gateway_epoch:
                 held.follow(frame.epoch)
-            held.heard_s = self._clock.monotonic_s()
+            held.heard = True
             held.call.accept(frame)
-            held.loop.wake(held.call)
+        held.loop.wake(held.call)
 
     def pass_time(self) -> None:
         """Let silence pass in turns whose caller's frames have stopped coming."""
@@ -238,6 +243,8 @@ class Handlers:
         self._arrived = 0
         now_s = self._clock.monotonic_s()
         for held in self._calls.values():
+            if held.heard:
+                held.heard, held.heard_s = False, now_s
             missing_s = now_s - held.heard_s
             if missing_s >= self._starved_s and held.call.in_turn:
                 held.heard_s = now_s

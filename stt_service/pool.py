@@ -15,7 +15,7 @@ from contracts.errors import TrunklineError
 from runtime.room import least_room
 from runtime.tasks import TaskOwner
 from stt_service.batching import DecodeBatcher, DetectionLoop
-from stt_service.engines import QUICK_DETECTORS, Ground
+from stt_service.engines import QUICK_DETECTORS, Ground, detector_for
 from stt_service.errors import EngineMissing, UnknownEngine
 from stt_service.ports import Transcriber, VoiceDetector
 
@@ -113,6 +113,10 @@ class DetectorPool:
             if name not in self._loops:
                 self._loops[name] = await self._start(name)
             return self._loops[name][0]
+
+    async def of(self, engine: str) -> DetectionLoop:
+        """The loop that hears calls whose first engine this is; raises as `get` does."""
+        return await self.get(detector_for(engine, self._ground.settings.stt_synthetic_detector))
 
     def close(self) -> None:
         """Free the threads; whoever owns the tasks has cancelled the loops, or soon will."""

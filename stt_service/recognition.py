@@ -8,7 +8,7 @@ Time is position in the audio, so a second of audio handed in at once gives what
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
@@ -113,6 +113,8 @@ class Recognition:
         self._rules = rules
         self._window = window_samples
         self._audio = CallerAudio(window_samples)
+        self.windows: Sized = self._audio.windows
+        """Those that are complete and were not handed out yet."""
         self._line = Line()
         self._machine = TurnMachine()
         self._position = 0  # up to where there is a verdict
@@ -153,11 +155,6 @@ class Recognition:
     def next_window(self) -> Window | None:
         """The next window to be judged, if one is complete; each is to be judged, in order."""
         return self._audio.next_window()
-
-    @property
-    def has_window(self) -> bool:
-        """Whether there is one."""
-        return self._audio.has_window
 
     # -- verdicts ------------------------------------------------------------------------------------
 

@@ -54,8 +54,8 @@ class Settings(ProcessSettings):
         int, Field(ge=100, description="no frames for this long, within a turn, is heard as silence")
     ] = 300
     stt_gather_ms: Annotated[
-        float, Field(ge=0, le=20, description="how long a detector run waits for windows of other calls")
-    ] = 10.0
+        float, Field(ge=0, le=20, description="least time between two detector runs, for windows to gather")
+    ] = 5.0
 
     stt_silero_model: str = "silero-vad"
     stt_whisper_model: str = "whisper-base"
@@ -69,3 +69,6 @@ class Settings(ProcessSettings):
     stt_energy_dbfs: Annotated[float, Field(lt=0, description="loud enough for the energy detector")] = -40.0
     stt_synthetic_text: Annotated[str, Field(min_length=1)] = "What are your opening hours?"
     stt_synthetic_delay_ms: Annotated[int, Field(ge=0)] = 0
+    stt_synthetic_detector: Annotated[
+        Literal["energy", "silero"], Field(description="of calls whose first engine is the synthetic one")
+    ] = "energy"

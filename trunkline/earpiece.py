@@ -17,6 +17,7 @@ from audio.g711 import decode_mulaw, decode_mulaw_float
 from trunkline.utterance import LINE_RATE_HZ
 
 _SILENCE: Final = b"\xff"
+_FRAME: Final = LINE_RATE_HZ // 50
 _LOUD_ABOVE: Final = 0.01  # -40 dBFS
 _LOUD_SAMPLES: Final = 8
 _NEW_SPURT_AFTER: Final = LINE_RATE_HZ * 3 // 10
@@ -46,7 +47,7 @@ class Earpiece:
 
     def __init__(self, *, keep: bool = True) -> None:
         self.spurts: list[Spurt] = []
-        self.frames = 0
+        self.frames = 0  # of 20 ms
         self._keep = keep
         self._heard = bytearray()
         self._end = 0
@@ -54,7 +55,7 @@ class Earpiece:
 
     def play(self, payload: bytes, now: int) -> None:
         """Queue a mu-law payload that has just come."""
-        self.frames += 1
+        self.frames += -(-len(payload) // _FRAME)  # a message holds several
         begins = max(self._end, now)
         if self._keep:
             self._heard += _SILENCE * (begins - len(self._heard))

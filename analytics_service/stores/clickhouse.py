@@ -16,7 +16,7 @@ from analytics_service.errors import StorePackageMissing
 from analytics_service.ports import Answer, Row
 from analytics_service.statements import streams
 from analytics_service.stores.address import DATABASE, ServerAddress
-from analytics_service.stores.limits import QueryLimits
+from analytics_service.stores.limits import WRITES, QueryLimits
 
 try:
     import clickhouse_connect
@@ -136,6 +136,8 @@ def _open(connect: Callable[[], Client], database: str, limits: QueryLimits) -> 
             writer.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
         writer.database = database
         migrate(writer)
+        for name, value in WRITES.items():
+            writer.set_client_setting(name, value)
         reader = connect()
         undo.callback(reader.close)
         reader.database = database

@@ -1,8 +1,12 @@
-"""What one question may cost the store."""
+"""What one question, and one batch of rows, may cost the store."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+WRITES: Final = {"max_threads": 1, "max_insert_threads": 1}
+"""Some hundred rows at a time: to hand them from thread to thread costs more than to write them."""
 
 
 @dataclass(frozen=True, slots=True)

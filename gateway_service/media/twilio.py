@@ -32,6 +32,7 @@ from gateway_service.settings import Settings
 log = logging.getLogger(__name__)
 
 _TEXT: Final = WSMsgType.TEXT
+_CLOSE: Final = WSMsgType.CLOSE
 _NORMAL_CLOSES: Final = frozenset({0, 1000, 1001, 1005})
 _CLOSE_GRACE_S: Final = 1.0
 
@@ -98,13 +99,17 @@ class TwilioLeg(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Something arrived."""
-        if frame.msg_type == WSMsgType.CLOSE:
+        kind = frame.msg_type
+        if kind == _CLOSE:
             self._peer_closes(transport, frame)
         elif self._caller is None or self._closing:
             return
         else:
             try:
-                self._receive(self._caller, frame)
+                if kind == _TEXT and frame.fin and self._fragments is None:
+                    self._read(self._caller, frame.get_payload_as_bytes())
+                else:
+                    self._assemble(self._caller, frame)
             except GatewayError as error:
                 self._caller.tell(error)
             except Exception:
@@ -140,25 +145,22 @@ class TwilioLeg(WSListener):
 
     # -- inside --------------------------------------------------------------------------------------
 
-    def _receive(self, caller: CallerSide, frame: WSFrame) -> None:
-        if frame.msg_type == _TEXT and frame.fin and self._fragments is None:
-            self._check_size(frame.payload_size)
-            data = frame.get_payload_as_bytes()
-        else:
-            whole = self._assemble(frame)
-            if whole is None:
-                return
-            data = whole
+    def _read(self, caller: CallerSide, data: bytes) -> None:
+        sound = protocol.sound_of(data)
+        if sound is not None:
+            caller.hear(sound)
+            return
+        self._check_size(len(data))
         message = protocol.parse(data)
         if type(message) is protocol.Media:
             caller.hear(message.payload)
         else:
             self._act(caller, message)
 
-    def _assemble(self, frame: WSFrame) -> bytes | None:
-        """A message in fragments: None until it is whole. Control frames may come between."""
+    def _assemble(self, caller: CallerSide, frame: WSFrame) -> None:
+        """A message in fragments is read once it is whole. Control frames may come between."""
         if frame.msg_type in (WSMsgType.PING, WSMsgType.PONG):
-            return None
+            return
         if frame.msg_type == WSMsgType.BINARY:
             raise BinaryMessage("a binary message", mend="send JSON text")
         if (frame.msg_type == WSMsgType.CONTINUATION) != (self._fragments is not None):
@@ -166,10 +168,9 @@ class TwilioLeg(WSListener):
         self._fragments = self._fragments or bytearray()
         self._check_size(len(self._fragments) + frame.payload_size)
         self._fragments += frame.get_payload_as_bytes()
-        if not frame.fin:
-            return None
-        whole, self._fragments = bytes(self._fragments), None
-        return whole
+        if frame.fin:
+            whole, self._fragments = bytes(self._fragments), None
+            self._read(caller, whole)
 
     def _check_size(self, size: int) -> None:
         limit = self._settings.gateway_max_message_bytes

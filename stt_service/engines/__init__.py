@@ -51,6 +51,8 @@ QUICK_DETECTORS: Final = frozenset({"energy"})
 """Detectors that are done before a thread would have heard of it."""
 
 
-def detector_for(engine: str) -> str:
-    """The detector of a call whose first engine this is: load tests measure no model that they do not use."""
-    return "energy" if engine == "synthetic" else "silero"
+def detector_for(engine: str, synthetic: str = "energy") -> str:
+    """The detector of a call whose first engine this is; `synthetic` is that of load tests, which measure no
+    model that they do not use.
+    """
+    return synthetic if engine == "synthetic" else "silero"

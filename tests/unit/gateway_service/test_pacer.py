@@ -12,7 +12,9 @@ def clock():
 
 
 async def ticking(clock, tick):
-    task = asyncio.create_task(Pacer(clock, tick, period_s=0.02).run())
+    wanted = asyncio.Event()
+    wanted.set()
+    task = asyncio.create_task(Pacer(clock, tick, wanted, period_s=0.02).run())
     await asyncio.sleep(0)
     return task
 
@@ -23,6 +25,7 @@ async def test_ticks_on_an_absolute_schedule_without_drift(clock):
     def tick():
         times.append(round(clock.monotonic_s() * 1000, 6))
         clock.tick(0.003)  # work takes time, and the next tick does not move for it
+        return True
 
     task = await ticking(clock, tick)
     await clock.advance(1.01)
@@ -30,34 +33,58 @@ async def test_ticks_on_an_absolute_schedule_without_drift(clock):
     assert times == [20.0 * n for n in range(1, 51)]
 
 
-async def test_a_stall_is_not_made_up_for_in_a_burst(clock):
+async def test_after_a_stall_each_phase_comes_up_once_and_no_more(clock):
     times = []
 
     def tick():
         times.append(round(clock.monotonic_s() * 1000, 6))
         if len(times) == 2:
             clock.tick(0.5)
+        return True
 
     task = await ticking(clock, tick)
     await clock.advance(1.0)
     task.cancel()
     assert times[:2] == [20.0, 40.0]
-    assert times[2] == 540.0  # one at once
-    assert times[3:6] == [560.0, 580.0, 600.0]  # and then in step again
+    assert times[2 : 2 + PHASES] == [540.0] * PHASES  # each once, at once
+    assert times[2 + PHASES : 5 + PHASES] == [560.0, 580.0, 600.0]  # and then in step again
 
 
-async def test_a_tick_that_is_a_little_late_keeps_the_schedule(clock):
+async def test_what_a_nap_kept_back_follows_at_once(clock):
     times = []
 
     def tick():
         times.append(round(clock.monotonic_s() * 1000, 6))
         if len(times) == 1:
-            clock.tick(0.025)
+            clock.tick(0.045)
+        return True
 
     task = await ticking(clock, tick)
     await clock.advance(0.1)
     task.cancel()
-    assert times == [20.0, 45.0, 60.0, 80.0, 100.0]
+    assert times == [20.0, 65.0, 65.0, 80.0, 100.0]
+
+
+async def test_nothing_ticks_until_it_is_wanted_and_once_there_is_no_more(clock):
+    left = 3
+    wanted = asyncio.Event()
+
+    def tick():
+        nonlocal left
+        left -= 1
+        return left > 0
+
+    task = asyncio.create_task(Pacer(clock, tick, wanted, period_s=0.02).run())
+    await clock.advance(1.0)
+    assert left == 3
+    wanted.set()
+    await clock.advance(1.0)
+    assert left == 0
+    wanted.set()
+    left = 2
+    await clock.advance(1.0)
+    assert left == 0
+    task.cancel()
 
 
 class Ticked:

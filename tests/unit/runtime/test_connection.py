@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from nats.aio.msg import Msg
 
-from runtime.connection import Connection, connect, connection_options, leave
+from runtime.connection import Connection, connect, connection_options, leave, taken_in
 from runtime.errors import BusUnavailable, SettingsError
 from runtime.settings import ProcessSettings
 from tests.support.waiting import eventually
@@ -142,6 +142,24 @@ async def test_messages_dropped_for_a_slow_handler_are_told_each_and_logged_seld
     assert subscription.pending_msgs == 5
     assert caplog.text.count("dropped one on burst") == 1
     await connection.close()
+
+
+async def test_what_arrives_ends_a_blocking_wait_and_silence_lets_it_run_out(nats_url: str) -> None:
+    settings = ProcessSettings(nats_url=nats_url)
+    hearing, speaking = await connect(settings, "ear"), await connect(settings, "mouth")
+    heard = await hearing.subscribe("word")
+    await taken_in(hearing)
+    assert not hearing.await_arrival(0.01)
+    speaking.write_now(b"PUB word 2\r\nhi\r\n")
+    await taken_in(speaking)  # the server has it, and does not wait for us to hand it on
+    assert hearing.await_arrival(60.0)
+    assert (await heard.next_msg(5)).data == b"hi"
+    await hearing.close()
+    await speaking.close()
+
+
+async def test_a_connection_that_is_not_open_only_lets_the_time_pass() -> None:
+    assert not Connection().await_arrival(0.001)
 
 
 async def _asks(connection: Connection) -> str:

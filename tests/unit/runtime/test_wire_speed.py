@@ -194,6 +194,27 @@ async def test_what_is_urgent_leaves_with_what_waits_and_behind_it(socket: Socke
     assert socket.writes[1] == b"PUB a 2\r\n14\r\nPUB b 1\r\n2\r\nPUB b 1\r\n3\r\n"
 
 
+async def test_while_held_nothing_leaves_but_by_flush_with_what_is_urgent_or_when_many_wait(
+    socket: Socket,
+) -> None:
+    gatherer = Gatherer(socket, dropped=pytest.fail, limit=6)
+    gatherer.put("a", b"0")
+    gatherer.held = True
+    gatherer.put("a", b"1")
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert socket.writes == []
+    gatherer.flush()
+    assert socket.writes == [b"PUB a 2\r\n01\r\n"]
+    gatherer.put("a", b"2")
+    gatherer.put_urgent(b"PUB b 1\r\n3\r\n")
+    await eventually(lambda: len(socket.writes) == 2, "what is urgent")
+    assert socket.writes[1] == b"PUB a 1\r\n2\r\nPUB b 1\r\n3\r\n"
+    for number in range(3):
+        gatherer.put("a", b"%d" % number)
+    assert socket.writes[2:] == [b"PUB a 3\r\n012\r\n"]
+
+
 # -- on a connection -----------------------------------------------------------------------------------
 
 

@@ -277,7 +277,7 @@ async def test_more_frames_than_a_call_may_have_waiting_cost_only_that_call(
         held = service.app._handlers._calls[line.ref]
         for sequence in range(12):  # in one go: the detection loop has no turn in between
             frame = Frame(Codec.MULAW, 8_000, sequence, START_US, bytes(160), epoch=1)
-            service.app._handlers.on_frame(line.ref, frame)
+            service.app._handlers.on_frames(line.ref, [frame])
         assert service.count(FRAMES_DROPPED, "queue_full") == 7
         assert held.call.next_window() is not None
 

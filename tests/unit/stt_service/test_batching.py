@@ -95,23 +95,27 @@ async def test_windows_of_all_calls_go_through_one_run_each_with_its_own_state()
     assert detector.runs == [3, 2, 1]
 
 
-async def test_a_run_waits_for_other_calls_unless_all_are_there() -> None:
+async def test_a_run_after_a_pause_is_at_once_and_the_next_waits_unless_all_calls_are_there() -> None:
     clock = ManualClock()
-    first, second = ListeningEar(1), ListeningEar(2)
+    first, second = ListeningEar(1), ListeningEar(1)
     async with a_loop(clock, gather_s=0.005) as (loop, detector):
         loop.add(first)
         loop.add(second)
         loop.wake(first)
+        await eventually(lambda: first.verdicts, "a verdict at once")
+        assert detector.runs == [1]
+        first.waiting.append(window(1))
+        loop.wake(first)
         await clock.advance(0.004)
-        assert detector.runs == []
+        assert detector.runs == [1]
         loop.wake(second)
         await clock.advance(0.002)
         await eventually(lambda: second.verdicts, "a verdict")
-        assert detector.runs == [2]
+        assert detector.runs == [1, 2]
         loop.remove(second)
         first.waiting.append(window(1))
         loop.wake(first)  # all there are: no clock needed
-        await eventually(lambda: len(first.verdicts) == 2, "a verdict at once")
+        await eventually(lambda: len(first.verdicts) == 3, "a verdict at once")
 
 
 async def test_a_detector_that_is_quick_needs_no_thread_and_every_codec_has_its_samples() -> None:

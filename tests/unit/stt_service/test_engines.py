@@ -167,6 +167,7 @@ def judge(detector: VoiceDetector, lines: list[np.ndarray]) -> np.ndarray:
 
 def test_load_tests_use_no_model_that_they_do_not_measure() -> None:
     assert detector_for("synthetic") == "energy"
+    assert detector_for("synthetic", "silero") == "silero"
     assert {detector_for(name) for name in ENGINES if name != "synthetic"} == {"silero"}
 
 

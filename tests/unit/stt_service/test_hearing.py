@@ -138,7 +138,7 @@ def test_windows_of_any_length_are_cut_from_frames_of_any_codec(codec: Codec) ->
         cut = []
         for at, payload in enumerate(payloads):
             audio.add(Frame(codec, 8_000, at, START_US + at, payload))
-            while audio.has_window and (window := audio.next_window()) is not None:
+            while audio.windows and (window := audio.next_window()) is not None:
                 assert window.codec is codec
                 cut.append(decode_float(*window))
         assert [len(one) for one in cut] == [size] * (len(sound) // size)

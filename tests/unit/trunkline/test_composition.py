@@ -117,6 +117,14 @@ def test_nats_keeps_its_data_in_the_home_and_ends_with_its_parent(tmp_path: Path
     assert '"127.0.0.1:2"' in config
 
 
+def test_nats_has_few_threads_unless_the_user_says_otherwise(tmp_path: Path) -> None:
+    assert composed(tmp_path)["nats"].spec.env["GOGC"] == "200"
+    assert int(composed(tmp_path)["nats"].spec.env["GOMAXPROCS"]) >= 1
+    own = composed(tmp_path, environment={"GOMAXPROCS": "7"})
+    assert own["nats"].spec.env["GOMAXPROCS"] == "7"
+    assert "GOGC" not in own["stt"].spec.env
+
+
 def test_each_process_is_a_user_of_its_own_to_the_bus(tmp_path: Path) -> None:
     table = composed(
         tmp_path, spread=True, environment={"TRUNKLINE_NATS_USER": "me", "TRUNKLINE_NATS_PASSWORD": "x"}

@@ -125,3 +125,11 @@ def test_the_latest_is_what_was_played_before_now() -> None:
     ear.play(HISS, 0)
     assert ear.latest(100, 160) == LOUD[60:]
     assert ear.latest(10_000, 200) == LOUD + HISS[:40]
+
+
+def test_frames_are_counted_not_messages() -> None:
+    ear = Earpiece(keep=False)
+    ear.play(LOUD, 0)
+    ear.play(4 * LOUD, 160)
+    ear.play(LOUD[:40], 800)
+    assert ear.frames == 6

@@ -18,6 +18,7 @@ from gateway_service.media.twilio_protocol import (
     Start,
     Stop,
     parse,
+    sound_of,
 )
 
 STREAM = "MZ18ad3ab5a668481ce02b83e7395059f0"
@@ -275,3 +276,31 @@ def test_sound_survives_the_way_there_and_back(payload):
     there = orjson.loads(Encoder(STREAM).media(payload))["media"]["payload"]
     assert read(media(payload)) == Media(payload)
     assert pybase64.b64decode(there, validate=True) == payload
+
+
+def stream_last(message):
+    return {**{field: message[field] for field in message if field != "streamSid"}, "streamSid": STREAM}
+
+
+@given(st.binary(min_size=160, max_size=160), st.sampled_from([lambda message: message, stream_last]))
+def test_the_usual_forms_of_media_are_read_at_once_and_no_different(payload, arranged):
+    data = orjson.dumps(arranged(media(payload)))
+    assert sound_of(data) == payload
+    assert parse(data) == Media(payload)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        orjson.dumps(media(track="outbound")),
+        orjson.dumps(media(extra="1")),
+        orjson.dumps(media(SOUND[:-1])),
+        orjson.dumps(media()).replace(b"+", b"\\u002b", 1),
+        orjson.dumps(media()) + b" ",
+        orjson.dumps(media())[:-1],
+        orjson.dumps({"event": "stop"}),
+        b"",
+    ],
+)
+def test_any_other_form_is_left_to_the_parser(data):
+    assert sound_of(data) is None
