@@ -119,12 +119,16 @@ def _call_rejected(body: m.CallRejected) -> Row:
 
 
 def _call_ended(body: m.CallEnded) -> Row:
+    cost = body.cost
     return {
         "reason": body.reason.value,
         "detail": body.detail,
         "started_at": _moment("started_us", body.started_us),
         "ended_at": _moment("ended_us", body.ended_us),
         "duration_ms": body.duration_ms,
+        "cost_micros": cost.amount_micros if cost else None,
+        "currency": cost.currency if cost else None,
+        "billed_s": cost.billed_s if cost else None,
     }
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from contracts.identities import PhoneNumber, TenantSlug
+from contracts.messages import Price
+from router_service.currencies import CURRENCIES
 
 
 class _Entry(BaseModel):
@@ -23,6 +25,19 @@ class NumberEntry(_Entry):
     override: dict[str, Any] = {}
 
 
+def _known_currency(code: str) -> str:
+    if code not in CURRENCIES:
+        raise ValueError(f"{code!r} is no currency of ISO 4217: use a code such as USD or EUR")
+    return code
+
+
+class PriceEntry(Price):
+    """A price; here a field that there is not is refused by name, and so is a currency."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    currency: Annotated[str, AfterValidator(_known_currency)]
+
+
 class TenantEntry(_Entry):
     """A business; an assistant is kept as written, because it is valid only once merged for a number."""
 
@@ -30,6 +45,7 @@ class TenantEntry(_Entry):
     subscription_active: bool = True
     max_concurrent_calls: Annotated[int, Field(ge=0)] = 10
     inbound_reserve: Annotated[int, Field(ge=0)] = 0
+    price: PriceEntry | None = None
     recording_allowed: bool = False
     assistants: dict[str, dict[str, Any]]
     numbers: dict[PhoneNumber, NumberEntry]

@@ -41,16 +41,17 @@ async def _snapshot(
 ) -> m.NumberSnapshot:
     (subscription,) = await work.rows(Subscription).find(tenant_id=tenant.id)
     (plan,) = await work.rows(Plan).find(id=subscription.plan_id)
-    active, calls, reserve = in_force(subscription, plan, work.now_us)
+    terms = in_force(subscription, plan, work.now_us)
     return m.NumberSnapshot(
         number=number.number,
         tenant=tenant.slug,
         tenant_name=tenant.name,
-        subscription_active=active,
+        subscription_active=terms.active,
         active=number.active,
         max_concurrent_calls=number.max_concurrent_calls,
-        tenant_max_concurrent_calls=calls,
-        tenant_inbound_reserve=reserve,
+        tenant_max_concurrent_calls=terms.max_concurrent_calls,
+        tenant_inbound_reserve=terms.inbound_reserve,
         recording_allowed=tenant.recording_allowed,
+        price=terms.price,
         assistant=assistant,
     )

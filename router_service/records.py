@@ -30,18 +30,19 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a subscription buys."""
+    """What a subscription buys; `price` is a Price, or None where minutes are not charged."""
 
     id: str
     slug: str
     name: str
     max_concurrent_calls: int
     inbound_reserve: int
+    price: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One a tenant; limits of its own where it has any, else the plan's."""
+    """One a tenant; limits and a price of its own where it has any, else the plan's."""
 
     tenant_id: str
     plan_id: str
@@ -49,6 +50,7 @@ class Subscription:
     ends_us: int | None = None
     max_concurrent_calls: int | None = None
     inbound_reserve: int | None = None
+    price: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

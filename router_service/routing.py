@@ -140,5 +140,6 @@ def _terms(slug: str, tenant: TenantEntry, entry: NumberEntry) -> dict[str, Any]
         "max_concurrent_calls": entry.max_concurrent_calls,
         "tenant_max_concurrent_calls": tenant.max_concurrent_calls,
         "recording_allowed": tenant.recording_allowed,
+        "price": tenant.price,
         "tenant_inbound_reserve": min(tenant.inbound_reserve, tenant.max_concurrent_calls),
     }

@@ -1,13 +1,18 @@
-"""Plans, and which tenant is on which: what decides how many calls it may hold."""
+"""Plans, and which tenant is on which: what decides how many calls it may hold, and what a minute costs."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
 from contracts import messages as m
+from router_service.currencies import check_price
 from router_service.errors import BadValue, NotFound
 from router_service.records import Plan, Subscription, Tenant
 from router_service.work import Work, page
 
 DEFAULT_PLAN = "standard"
+ValueT = TypeVar("ValueT")
 
 
 async def list_plans(work: Work, op: m.ListPlans) -> m.SubscriptionsReply:
@@ -21,6 +26,7 @@ async def put_plan(work: Work, op: m.PutPlan) -> m.SubscriptionsReply:
     """Make or change a plan; every tenant on it is published anew."""
     wanted = op.plan
     _check_reserve(wanted.inbound_reserve, wanted.max_concurrent_calls)
+    check_price(wanted.price)
     found = await work.rows(Plan).find(slug=wanted.slug)
     plan = Plan(
         id=found[0].id if found else work.new_id(),
@@ -28,6 +34,7 @@ async def put_plan(work: Work, op: m.PutPlan) -> m.SubscriptionsReply:
         name=wanted.name,
         max_concurrent_calls=wanted.max_concurrent_calls,
         inbound_reserve=wanted.inbound_reserve,
+        price=price_kept(wanted.price),
     )
     await work.rows(Plan).put(plan)
     for subscription in await work.rows(Subscription).find(plan_id=plan.id):
@@ -48,6 +55,7 @@ async def get(work: Work, _: m.GetSubscription) -> m.SubscriptionsReply:
 
 async def put(work: Work, op: m.PutSubscription) -> m.SubscriptionsReply:
     """Set the tenant's subscription."""
+    check_price(op.price)
     tenant = await work.tenant()
     plan = await plan_named(work, op.plan)
     subscription = Subscription(
@@ -57,6 +65,7 @@ async def put(work: Work, op: m.PutSubscription) -> m.SubscriptionsReply:
         ends_us=op.ends_us,
         max_concurrent_calls=op.max_concurrent_calls,
         inbound_reserve=op.inbound_reserve,
+        price=price_kept(op.price),
     )
     view = await _view(work, tenant, subscription)
     _check_reserve(view.inbound_reserve, view.max_concurrent_calls)
@@ -85,15 +94,35 @@ async def plan_named(work: Work, slug: str | None) -> Plan:
     return plans[wanted]
 
 
-def in_force(subscription: Subscription, plan: Plan, now_us: int) -> tuple[bool, int, int]:
-    """Whether it is active now, calls at once, and the reserve for callers (never above the calls)."""
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a subscription amounts to now. `inbound_reserve` is never above the calls."""
+
+    active: bool
+    max_concurrent_calls: int
+    inbound_reserve: int
+    price: m.Price | None = None
+
+
+def in_force(subscription: Subscription, plan: Plan, now_us: int) -> Terms:
+    """The subscription's own terms, where it has any, else the plan's."""
     calls = _own_or(subscription.max_concurrent_calls, plan.max_concurrent_calls)
     reserve = _own_or(subscription.inbound_reserve, plan.inbound_reserve)
     ended = subscription.ends_us is not None and subscription.ends_us <= now_us
-    return subscription.active and not ended, calls, min(reserve, calls)
+    price = _own_or(subscription.price, plan.price)
+    return Terms(subscription.active and not ended, calls, min(reserve, calls), _price(price))
 
 
-def _own_or(own: int | None, plans: int) -> int:
+def price_kept(price: m.Price | None) -> dict[str, Any] | None:
+    """The price as a record holds it."""
+    return price.model_dump() if price is not None else None
+
+
+def _price(kept: dict[str, Any] | None) -> m.Price | None:
+    return m.Price.model_validate(kept) if kept is not None else None
+
+
+def _own_or(own: ValueT | None, plans: ValueT) -> ValueT:
     return plans if own is None else own
 
 
@@ -104,14 +133,15 @@ def _check_reserve(reserve: int, calls: int) -> None:
 
 async def _view(work: Work, tenant: Tenant, subscription: Subscription) -> m.SubscriptionView:
     (plan,) = await work.rows(Plan).find(id=subscription.plan_id)
-    active, _, _ = in_force(subscription, plan, work.now_us)
+    terms = in_force(subscription, plan, work.now_us)
     return m.SubscriptionView(
         tenant=tenant.slug,
         plan=plan.slug,
-        active=active,
+        active=terms.active,
         ends_us=subscription.ends_us,
         max_concurrent_calls=_own_or(subscription.max_concurrent_calls, plan.max_concurrent_calls),
         inbound_reserve=_own_or(subscription.inbound_reserve, plan.inbound_reserve),
+        price=terms.price,
     )
 
 
@@ -121,4 +151,5 @@ def _plan_view(plan: Plan) -> m.PlanView:
         name=plan.name,
         max_concurrent_calls=plan.max_concurrent_calls,
         inbound_reserve=plan.inbound_reserve,
+        price=_price(plan.price),
     )

@@ -41,7 +41,8 @@ class Call:
 
     `attached`: its leg is, or is about to be, at `gateway`. `since` is as in Assign, and for the gateway the
     epoch in which it speaks. `lives` tells in which life its processes took it. `wants` are the roles to be
-    moved, `moving` those whose new process has not said yet that it has the call.
+    moved, `moving` those whose new process has not said yet that it has the call. `answered_us`: when its leg
+    was first answered, as far as that was heard.
     """
 
     request: OpenCall
@@ -61,6 +62,7 @@ class Call:
     resumed: bool = False
     answer: asyncio.Future[OpenCallReply] | None = None
     answered: bool = False
+    answered_us: int | None = None
     hang_up_asked_s: float | None = None
     leg_changes: asyncio.Lock = field(default_factory=asyncio.Lock)
     record_writes: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -96,6 +98,11 @@ class Call:
         """Whether something that `role` said in `epoch` counts no more; epoch 0 always counts."""
         return 0 < epoch < self.since.get(role, 0)
 
+    def was_answered(self, at_us: int) -> None:
+        """Its leg was answered then; where that is said again, the first time counts."""
+        if self.answered_us is None:
+            self.answered_us = at_us
+
     def begin_epoch(self, role: Role) -> int:
         """From now on another process speaks for `role`; the epoch from which it does."""
         self.epoch += 1
@@ -122,6 +129,8 @@ class Call:
             detached_us=self.detached_us,
             moving=tuple(sorted(self.moving)),
             lives=dict(self.lives),
+            price=self.snapshot.price,
+            answered_us=self.answered_us,
         )
 
     def assignment(self, epoch: int | None = None, *, resumed: bool = False) -> Assign:
@@ -162,12 +171,13 @@ def begun(request: OpenCall, snapshot: NumberSnapshot, now_us: int) -> Call:
 
 
 def restored(record: ActiveCall, numbers: Mapping[str, NumberSnapshot]) -> Call:
-    """A call from its record, made by a session before this one; it keeps the assistant it began with."""
+    """A call from its record, made by a session before this one; it keeps what it began with."""
     known = numbers.get(record.number.removeprefix("+"))
     snapshot = NumberSnapshot(
         number=record.number,
         tenant=record.tenant,
         tenant_name=known.tenant_name if known else record.tenant,
+        price=record.price,
         assistant=record.assistant,
     )
     request = OpenCall(
@@ -193,6 +203,7 @@ def restored(record: ActiveCall, numbers: Mapping[str, NumberSnapshot]) -> Call:
         gateway=record.gateway,
         attached=record.attached,
         detached_us=record.detached_us,
+        answered_us=record.answered_us,
     )
 
 

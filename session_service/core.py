@@ -86,6 +86,7 @@ class Core:
             table,
             lifecycle,
             reassigner,
+            records=records,
             roster=roster,
             clock=clock,
             spawn=spawn,

@@ -106,7 +106,7 @@ class BusChronicle:
             subject = channel.subject(tenant=ref.tenant, call=ref.call)
             event = await last_event(self._bus.jetstream, CALLS, subject)
             if event is not None and isinstance(event.body, CallEnded | LegEnded | CallStarted):
-                found.append(Word(event.body, event.epoch))
+                found.append(Word(event.body, event.epoch, event.at_us))
             if found and channel is CALL_ENDED:
                 break
         return tuple(found)
@@ -188,6 +188,11 @@ class Handlers:
         """NATS says that a client is gone; not where all go because the server does."""
         if advisory.reason != SERVER_STOPPED:
             self._watch.disconnected(processes_named(advisory.client.name))
+
+    async def started(self, event: Event[Any]) -> None:
+        """A gateway answered a leg."""
+        if isinstance(event.body, CallStarted):
+            self._lifecycle.leg_answered(event.ref, event.at_us)
 
     async def leg_ended(self, event: Event[Any]) -> None:
         """A gateway lost or closed a leg. In a task of its own: the next call's end does not wait for KV."""

@@ -15,20 +15,27 @@ from contracts.messages import (
     LiveCall,
     LiveCalls,
 )
+from runtime.clock import Clock
 from session_service.admission import Admission
 from session_service.errors import UnknownCall
 from session_service.lifecycle import Lifecycle
+from session_service.pricing import cost_of
 
 
 class Inquiries:
     """Answers from the table of active calls. Another tenant's than the one asked for are not there."""
 
     def __init__(
-        self, lifecycle: Lifecycle, admission: Admission, leading: Callable[[], Awaitable[None]]
+        self,
+        lifecycle: Lifecycle,
+        admission: Admission,
+        leading: Callable[[], Awaitable[None]],
+        clock: Clock,
     ) -> None:
         self._lifecycle = lifecycle
         self._admission = admission
         self._leading = leading
+        self._clock = clock
 
     async def calls(self, asked: ListLiveCalls) -> LiveCalls:
         """rpc.session.calls."""
@@ -39,7 +46,8 @@ class Inquiries:
         )
         page = found[: asked.limit]
         cursor = page[-1].call if len(found) > len(page) else None
-        return LiveCalls(items=tuple(map(_seen, page)), next=cursor)
+        now_us = self._clock.now_us()
+        return LiveCalls(items=tuple(_seen(call, now_us) for call in page), next=cursor)
 
     async def counts(self, asked: CountCalls) -> CountedCalls:
         """rpc.session.counts."""
@@ -65,7 +73,7 @@ def _fits(call: ActiveCall, asked: ListLiveCalls) -> bool:
     return asked.number in (None, call.number) and asked.call in (None, call.call)
 
 
-def _seen(call: ActiveCall) -> LiveCall:
+def _seen(call: ActiveCall, now_us: int) -> LiveCall:
     return LiveCall(
         call=call.call,
         tenant=call.tenant,
@@ -78,4 +86,6 @@ def _seen(call: ActiveCall) -> LiveCall:
         language=call.assistant.language,
         detached_us=call.detached_us,
         channel=call.channel,
+        answered_us=call.answered_us,
+        cost=cost_of(call, now_us),
     )

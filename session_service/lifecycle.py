@@ -27,6 +27,7 @@ from runtime.clock import Clock
 from session_service.admission import Admission
 from session_service.assigning import Assigner
 from session_service.call import Call, begun, restored
+from session_service.ending import Ending, note_answer
 from session_service.errors import CallOver, NotRecorded, NoWorker, Refused
 from session_service.legs import Legs
 from session_service.ports import CallStore, Chronicle, Floor, Word
@@ -74,6 +75,7 @@ class Lifecycle:
         self._records = records
         self._floor = floor
         self._chronicle = chronicle
+        self._ending = Ending(chronicle)
         self._clock = clock
         self._answers: OrderedDict[str, OpenCallReply] = OrderedDict()
         self._unfinished: list[Call] = []
@@ -204,6 +206,12 @@ class Lifecycle:
             log.error("the refusal of %s is not in the record: %s", request.call, error)
         return reply
 
+    def leg_answered(self, ref: CallRef, at_us: int) -> None:
+        """The gateway says that the conversation may begin: what it costs counts from here."""
+        call = self._table.get(ref.call)
+        if call is not None and call.ref == ref:
+            call.was_answered(at_us)
+
     # -- ending --------------------------------------------------------------------------------------
 
     async def leg_ended(self, ref: CallRef, reason: EndReason, detail: str = "", *, epoch: int = 0) -> None:
@@ -317,6 +325,7 @@ class Lifecycle:
             return True
         if any(isinstance(word.body, CallStarted) for word in words):
             call.answered = True
+            note_answer(call, words)
             if call.state is CallState.RESERVED:  # its gateway was only thought to be lost
                 call.attached = True
                 call.happens(CallInput.LEG_CAME)
@@ -342,15 +351,8 @@ class Lifecycle:
         self._free(call)
         self._remember(call.id, _over())
         ended_us = self._clock.now_us()
-        body = CallEnded(
-            reason=reason,
-            detail=detail,
-            started_us=call.started_us,
-            ended_us=ended_us,
-            duration_ms=max(0, ended_us - call.started_us) / 1000,
-        )
         try:
-            await self._chronicle.ended(call.ref, body)
+            await self._ending.say(call, reason, detail, ended_us)
         finally:
             await self._forget(call)
 
@@ -365,7 +367,7 @@ class Lifecycle:
         try:
             await self._records.strike(call)
         except TrunklineError as error:
-            log.error("%s stays in KV until the next start: %s", call.id, error)
+            log.error("%s stays in KV until it is there again: %s", call.id, error)
         self._table.remove(call)
 
     def _remember(self, call_id: str, refusal: Refused) -> OpenCallReply:

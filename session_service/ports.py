@@ -67,10 +67,11 @@ class Herald(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What the record has of a call, and the epoch in which it was said."""
+    """What the record has of a call, and the epoch and the moment in which it was said."""
 
     body: CallEnded | LegEnded | CallStarted
     epoch: int = 0
+    at_us: int = 0
 
 
 class Chronicle(Protocol):

@@ -15,6 +15,7 @@ from nats.aio.subscription import Subscription
 
 from contracts.advisories import CLIENT_DISCONNECTED, ClientDisconnected
 from contracts.channels import (
+    CALL_STARTED,
     LEG_ENDED,
     SESSION_ACTIVE,
     SESSION_CALLS,
@@ -97,7 +98,7 @@ class Reign:
             metrics=context.metrics,
             tracer=context.tracer,
         )
-        self._inquiries = Inquiries(self._core.lifecycle, self.admission, self._handlers.leading)
+        self._inquiries = Inquiries(self._core.lifecycle, self.admission, self._handlers.leading, clock)
         self._subscriptions: list[Subscription | Listening] = []
         self._questions: list[Subscription] = []
 
@@ -107,6 +108,7 @@ class Reign:
         await self._core.lifecycle.restore()
         for beat in self._heard:
             await handlers.heartbeat(beat)
+        self._subscriptions += await bus.on_every_call(handlers.started, CALL_STARTED)
         self._subscriptions += await bus.on_every_call(handlers.leg_ended, LEG_ENDED)
         advisories = await bus.on_messages(CLIENT_DISCONNECTED, ClientDisconnected, handlers.disconnected)
         self._subscriptions.append(advisories)

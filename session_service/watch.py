@@ -9,6 +9,7 @@ from contracts.messages import EndReason, Heartbeat, Role
 from runtime.clock import Clock
 from session_service.lifecycle import Lifecycle
 from session_service.reassigning import Reassigner, Spawn
+from session_service.records import Records
 from session_service.roster import Roster
 from session_service.table import CallTable
 
@@ -25,6 +26,7 @@ class Watch:
         lifecycle: Lifecycle,
         reassigner: Reassigner,
         *,
+        records: Records,
         roster: Roster,
         clock: Clock,
         spawn: Spawn,
@@ -33,6 +35,7 @@ class Watch:
         self._table = table
         self._lifecycle = lifecycle
         self._reassigner = reassigner
+        self._records = records
         self._roster = roster
         self._clock = clock
         self._spawn = spawn
@@ -83,6 +86,7 @@ class Watch:
         """Look after every call once; raises a retryable TrunklineError where the record cannot be read."""
         ghosts, self._ghosts = self._ghosts, set()
         await asyncio.gather(*(self._lifecycle.force_end(call, EndReason.GHOST) for call in ghosts))
+        await self._records.strike_the_rest()
         self._reassigner.pump()
         now_s = self._clock.monotonic_s()
         if not self._roster.hears(now_s):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from audio.codec import decode_float
 from contracts.errors import TrunklineError
+from runtime.batches import BatchSize, outcomes
 from runtime.clock import Clock
 from runtime.fair_queue import FairQueue
 from runtime.room import RoomMeter
@@ -31,7 +32,6 @@ from stt_service.ports import Samples, Segment, Transcriber, Transcript, VoiceDe
 log = logging.getLogger(__name__)
 
 _FIRST_ROWS: Final = 64
-_LEARNING: Final = 0.2
 _CREDIT_S: Final = 20.0  # of speech, which takes an engine about a second
 _LEAST_S: Final = 0.1  # of speech: less of it takes an engine no less time
 
@@ -228,11 +228,9 @@ class DecodeBatcher:
         self, engine: Transcriber, clock: Clock, *, batch_limit: int, timeout_s: float, budget_s: float = 0.4
     ) -> None:
         self.meter = RoomMeter(1, budget_s, clock)
-        self._budget_s = budget_s
-        self._pace = 0.0  # seconds that a second of speech takes, as far as it is known
+        self._size = BatchSize(batch_limit, budget_s, least=_LEAST_S)
         self._engine = engine
         self._clock = clock
-        self._batch_limit = batch_limit
         self._timeout_s = timeout_s
         self._queue: FairQueue[_Waiting] = FairQueue(credit=_CREDIT_S)
         self._queued = asyncio.Event()
@@ -276,7 +274,9 @@ class DecodeBatcher:
             if batch:
                 began_s = self._clock.monotonic_s()
                 await self._serve(batch)
-                self._worked(batch, self._clock.monotonic_s() - began_s)
+                took_s = self._clock.monotonic_s() - began_s
+                self.meter.worked(took_s)
+                self._size.worked(_speech_s(batch), took_s)
             else:
                 self._queued.clear()
 
@@ -294,38 +294,23 @@ class DecodeBatcher:
     def _next_batch(self) -> list[_Waiting]:
         """Whose turn it is, of those who still wait."""
         batch: list[_Waiting] = []
-        while self._takes_more(batch) and (entry := self._queue.pop()) is not None:
+        while (
+            self._size.takes_more(len(batch), _speech_s(batch)) and (entry := self._queue.pop()) is not None
+        ):
             if not entry.item.result.done():
                 batch.append(entry.item)
                 self.meter.waited(self._clock.monotonic_s() - entry.item.came_s)
         return batch
 
-    def _takes_more(self, batch: list[_Waiting]) -> bool:
-        """Whether one more, about as long as those in it, leaves the batch within its limits."""
-        if not batch:
-            return True
-        one_more = _speech_s(batch) * (len(batch) + 1) / len(batch)
-        return len(batch) < self._batch_limit and one_more * self._pace <= self._budget_s
-
-    def _worked(self, batch: list[_Waiting], took_s: float) -> None:
-        self.meter.worked(took_s)
-        pace = took_s / max(_LEAST_S, _speech_s(batch))
-        self._pace = pace if not self._pace else self._pace + _LEARNING * (pace - self._pace)
-
     async def _serve(self, batch: list[_Waiting]) -> None:
+        async for waiting, outcome in outcomes(batch, self._decoded):
+            waiting.settle(outcome)
+
+    async def _decoded(self, batch: Sequence[_Waiting]) -> list[Decoded]:
         begun_s = self._clock.monotonic_s()
-        try:
-            transcripts = await self._transcribe([waiting.segment for waiting in batch])
-        except TrunklineError as error:
-            if len(batch) == 1:
-                batch[0].settle(error)
-                return
-            for waiting in batch:  # one segment that an engine cannot bear is no reason to fail the others
-                await self._serve([waiting])
-            return
+        transcripts = await self._transcribe([waiting.segment for waiting in batch])
         decode_ms = (self._clock.monotonic_s() - begun_s) * 1000
-        for waiting, transcript in zip(batch, transcripts, strict=True):
-            waiting.settle(Decoded(transcript, decode_ms))
+        return [Decoded(transcript, decode_ms) for transcript in transcripts]
 
     async def _transcribe(self, segments: Sequence[Segment]) -> list[Transcript]:
         try:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from contracts.messages import (
+    CallCost,
     CallEnded,
     CallStarted,
     DtmfReceived,
@@ -69,9 +70,7 @@ class Narrator:
             PlayoutEnded: self._playout_ended,
             DtmfReceived: lambda body: [(Who.CALLER, f"pressed {body.digit_pii}", "")],
             EngineFailed: self._engine_failed,
-            CallEnded: lambda body: [
-                (Who.PLATFORM, f"call ended: {body.reason}", f"{body.duration_ms / 1000:.1f} s")
-            ],
+            CallEnded: self._call_ended,
         }
 
     def tell(self, event: Event[Any]) -> list[Line]:
@@ -133,7 +132,20 @@ class Narrator:
         then = f"{body.next_engine} takes over" if body.next_engine else "none is left"
         return [(Who.PLATFORM, f"{body.stage} engine {body.engine} failed: {body.detail}", then)]
 
+    def _call_ended(self, body: CallEnded) -> list[tuple[Who, str, str]]:
+        note = f"{body.duration_ms / 1000:.1f} s"
+        if body.cost is not None:
+            note += f", {_amount(body.cost)} for {body.cost.billed_s} s"
+        return [(Who.PLATFORM, f"call ended: {body.reason}", note)]
+
     def _said(self, reply: _Reply, note: str) -> list[tuple[Who, str, str]]:
         lines = [(Who.AGENT, text, note if at == 0 else "") for at, text in enumerate(reply.waiting)]
         reply.waiting.clear()
         return lines
+
+
+def _amount(cost: CallCost) -> str:
+    """The amount in whole units: two decimals, and as many more as say something."""
+    units, micros = divmod(cost.amount_micros, 1_000_000)
+    decimals = f"{micros:06}".rstrip("0").ljust(2, "0")
+    return f"{units}.{decimals} {cost.currency}"

@@ -94,10 +94,16 @@ class TtsApp:
 
     def _new_chain(self) -> Chain:
         settings, context = self._settings, self._context
-        turns = Turns(settings.tts_engine_slots, context.clock, self._meter)
+        recorder = Recorder(
+            Turns(settings.tts_engine_slots, context.clock, self._tasks, self._meter),
+            context.clock,
+            timeout_s=settings.tts_engine_timeout_s,
+            batch_limit=settings.tts_batch_limit,
+            budget_s=settings.tts_wait_budget_s,
+        )
         return Chain(
             self._engines,
-            Recorder(turns, context.clock, settings.tts_engine_timeout_s),
+            recorder,
             PhraseCache(settings.tts_cache_mb * _MB, self._tasks, context.metrics.counter(PHRASE_CACHE).add),
             context.clock,
             rest_s=settings.tts_engine_rest_s,

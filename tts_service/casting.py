@@ -104,12 +104,13 @@ def _check_voice(wanted: str, engines: Mapping[str, Synthesizer]) -> None:
     raise UnknownVoice(f"the engine {first} has no voice {wanted!r} here", mend=f"use one of {voices}")
 
 
-def choose_voice(voices: tuple[VoiceInfo, ...], wanted: str, language: str) -> str:
+def choose_voice(voices: tuple[VoiceInfo, ...], wanted: str, language: str) -> VoiceInfo:
     """The wanted voice; else the first that is at home in the language, or nearly; else the default."""
-    if any(voice.name == wanted for voice in voices):
-        return wanted
+    for voice in voices:
+        if voice.name == wanted:
+            return voice
     nearly = language.split("-", maxsplit=1)[0]
     ranked = sorted(
         voices, key=lambda voice: (voice.language != language, not voice.language.startswith(nearly))
     )
-    return ranked[0].name
+    return ranked[0]

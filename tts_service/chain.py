@@ -84,16 +84,16 @@ class Chain:
     async def _speak_with(self, name: str, left: _Left, cast: Cast, due: Due) -> AsyncGenerator[Sound, None]:
         engine = await self._engines.get(name)
         voice = choose_voice(engine.voices(), cast.voice, cast.language)
-        pieces = phrases(left.text, incremental=engine.incremental)
+        pieces = phrases(left.text, incremental=voice.incremental)
         for at, piece in enumerate(pieces):
             left.text, left.begun = " ".join(pieces[at:]), False
-            key = PhraseKey(name, voice, cast.language, cast.speed, piece)
-            phrase = Phrase(piece, voice, cast.speed, cast.language)
+            key = PhraseKey(name, voice.name, cast.language, cast.speed, piece)
+            phrase = Phrase(piece, voice.name, cast.speed, cast.language)
             make = partial(self._recorder.record, name, engine, phrase, tenant=cast.tenant)
             async with aclosing(self._cache.phrase(key, make, due)) as stretches:
                 async for stretch in stretches:
                     left.begun = left.begun or bool(stretch.frames)
-                    yield Sound(stretch, name, voice)
+                    yield Sound(stretch, name, voice.name)
 
     def _rested_first(self, names: tuple[str, ...]) -> tuple[str, ...]:
         now_s = self._clock.monotonic_s()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,11 @@ class Pcm(NamedTuple):
     samples: NDArray[np.float32]
     rate_hz: int
 
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return len(self.samples) / self.rate_hz
+
 
 class Phrase(NamedTuple):
     """What an engine says in one go: text as it is to be spoken, by one of the engine's own voices."""
@@ -36,35 +41,63 @@ class Phrase(NamedTuple):
 
 
 class VoiceInfo(NamedTuple):
-    """A voice by the engine's own name for it, and the language it is at home in."""
+    """A voice by the engine's own name for it, and the language it is at home in.
+
+    `incremental`: the first audio of a phrase comes long before its last, so that it need not be cut up.
+    """
 
     name: str
     language: str
+    incremental: bool = True
 
 
-class Synthesizer(Protocol):
-    """An engine that speaks. One object serves every call of the process, from one event loop.
-
-    `synthesize` is asked for phrases of many calls at once, so that an engine which gains by it may make
-    them in one batch. It does its work only while its caller waits for the next chunk and never on the
-    event loop; a caller who stops asking and closes the stream has stopped the work.
+class Run(NamedTuple):
+    """What makes the next chunk of an utterance. Those of one engine whose runs are equal can share one, and
+    `together` of them at most gain by it: 1 where they only wait for each other.
     """
 
+    kind: Hashable
+    together: int = 1
+
+
+class Utterance(Protocol):
+    """A phrase that an engine has begun with; what is inside is the engine's own business."""
+
     @property
-    def incremental(self) -> bool:
-        """Whether the first audio of a phrase comes long before its last, so that it need not be cut up."""
+    def run(self) -> Run | None:
+        """What is to be done next; None when it is said."""
         ...
+
+
+Begun = TypeVar("Begun", bound=Utterance)
+
+
+class Engine(Protocol[Begun]):
+    """An engine that speaks. One object serves every call of the process, from one event loop.
+
+    It works only while it is asked to `advance`, and never on the event loop; an utterance that nobody
+    advances any more has been stopped.
+    """
 
     def voices(self) -> tuple[VoiceInfo, ...]:
         """Every voice; the first one is the engine's default."""
         ...
 
-    def synthesize(self, phrase: Phrase) -> AsyncGenerator[Pcm, None]:
-        """The phrase in chunks of one rate, as they are made; none where its text has no sound.
+    def begin(self, phrase: Phrase) -> Begun:
+        """The phrase, nothing of it made yet. Raises UnknownVoice or LanguageUnsupported."""
+        ...
 
-        Raises UnknownVoice, LanguageUnsupported or EngineFault.
+    async def advance(self, utterances: Sequence[Begun]) -> list[Pcm | None]:
+        """The next chunk of each, made together; their runs are equal. None for one that has no sound.
+
+        Each phrase keeps one rate. Raises EngineFault when one of them cannot be made: then none has lost
+        anything, and each can be advanced alone.
         """
         ...
+
+
+Synthesizer: TypeAlias = Engine[Any]
+"""Any engine; only what it has begun itself is given back to it."""
 
 
 class Outlet(Protocol):

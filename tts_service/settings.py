@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,10 +19,18 @@ class Settings(ProcessSettings):
         Field(description="loaded before this process says that it is ready; others when first assigned"),
     ] = ("piper",)
     tts_engine_threads: Annotated[int, Field(ge=1, description="threads to one chunk of one phrase")] = 1
-    tts_engine_slots: Annotated[int, Field(ge=1, description="chunks made at once, of different phrases")] = 2
-    tts_engine_timeout_s: Annotated[float, Field(gt=0, description="for one chunk")] = 10.0
+    tts_engine_slots: Annotated[int, Field(ge=1, description="runs of engines at once")] = 2
+    tts_engine_timeout_s: Annotated[float, Field(gt=0, description="for one run")] = 10.0
+    tts_batch_limit: Annotated[
+        int, Field(ge=1, description="sentences of different calls in one run, where the engine gains by it")
+    ] = 8
     tts_wait_budget_s: Annotated[
-        float, Field(gt=0, description="who is in a hurry waits longer than this: there is no room for calls")
+        float,
+        Field(
+            gt=0,
+            description="who is in a hurry waits longer than this: there is no room for calls."
+            " A batch is no larger than what the engine makes in it",
+        ),
     ] = 0.2
     tts_engine_rest_s: Annotated[
         float, Field(ge=0, description="how long an engine that failed is asked last")
@@ -54,7 +62,11 @@ class Settings(ProcessSettings):
         float, Field(gt=0, le=1, description="of one core, for phrases that nobody waits for yet")
     ] = 0.25
     tts_piper_voices: tuple[str, ...] = ("piper-joe",)
+    tts_piper_device: Annotated[
+        Literal["cpu", "cuda"], Field(description="cuda needs onnxruntime-gpu; not measured yet")
+    ] = "cpu"
     tts_kokoro_model: str = "kokoro-82m-int8"
     tts_kokoro_voices: tuple[str, ...] = ("kokoro-voices-ja",)
     tts_synthetic_audio_ms: Annotated[int, Field(ge=0)] = 1000
     tts_synthetic_delay_ms: Annotated[int, Field(ge=0)] = 0
+    tts_synthetic_together: Annotated[int, Field(ge=1, description="phrases that share one delay")] = 1

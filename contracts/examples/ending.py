@@ -25,6 +25,7 @@ def ending(story: Story) -> None:
             started_us=BEGUN_MS * 1000,
             ended_us=story.now_us,
             duration_ms=(story.now_us - BEGUN_MS * 1000) / 1000,
+            cost=m.CallCost(amount_micros=28_500, currency="USD", billed_s=19),
         ),
         "The call is over.",
         cause=gone,
@@ -120,6 +121,8 @@ def questions_through_rest(story: Story) -> None:
         gateway="gateway-1",
         assistant="reception",
         language="en-US",
+        answered_us=BEGUN_MS * 1000 + 40_000,
+        cost=m.CallCost(amount_micros=9_000, currency="USD", billed_s=6),
     )
     story.say(ch.SESSION_CALLS, m.ListLiveCalls(tenant=CALL.tenant), "Who is on the phone?")
     story.answer(m.LiveCalls(items=(one,)), "One call.")
@@ -169,6 +172,9 @@ def _the_record(story: Story) -> None:
                     agent_heard_ms=8_200.0,
                     mean_voice_to_voice_ms=612.0,
                     worst_voice_to_voice_ms=612.0,
+                    cost_micros=24_000,
+                    currency="USD",
+                    billed_s=16,
                 ),
             ),
             next=CALL.call,

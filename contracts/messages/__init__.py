@@ -138,6 +138,7 @@ from contracts.messages.inquiries import (
     Transcript,
     TranscriptLine,
 )
+from contracts.messages.money import CallCost, Price
 from contracts.messages.tenancy import (
     AssignNumber,
     AssistantsReply,
@@ -189,6 +190,7 @@ __all__ = [
     "AuthenticateReply",
     "AuthenticateRequest",
     "CallChannel",
+    "CallCost",
     "CallCounts",
     "CallDetached",
     "CallEnded",
@@ -276,6 +278,7 @@ __all__ = [
     "PlayoutStarted",
     "PreviewReply",
     "PreviewRequest",
+    "Price",
     "Principal",
     "Profession",
     "PutCredential",

@@ -9,19 +9,23 @@ from pydantic import Field, JsonValue
 from contracts.identities import RecordId, TenantSlug
 from contracts.messages.access import Asked, Cursor, Line, PageSize, Secret
 from contracts.messages.base import Calls, Count, Message, Micros, PlanSlug, Reply
+from contracts.messages.money import Price
 
 
 class PlanView(Message):
-    """What a subscription buys: calls at once, and how many of those outbound traffic cannot take."""
+    """What a subscription buys: calls at once, and how many of those outbound traffic cannot take; and what
+    an answered minute costs, where minutes are charged.
+    """
 
     slug: PlanSlug
     name: str
     max_concurrent_calls: Calls
     inbound_reserve: Calls
+    price: Price | None = None
 
 
 class SubscriptionView(Message):
-    """A tenant's subscription as it is in force: the plan's limits, or its own where set."""
+    """A tenant's subscription as it is in force: the plan's limits and price, or its own where set."""
 
     tenant: TenantSlug
     plan: PlanSlug
@@ -29,6 +33,7 @@ class SubscriptionView(Message):
     ends_us: Micros | None
     max_concurrent_calls: Count
     inbound_reserve: Count
+    price: Price | None = None
 
 
 class ListPlans(Message):
@@ -40,7 +45,7 @@ class ListPlans(Message):
 
 
 class PutPlan(Message):
-    """Make or change a plan; every tenant on it gets the new limits."""
+    """Make or change a plan; every tenant on it gets the new limits, and the price for its next calls."""
 
     op: Literal["put_plan"] = "put_plan"
     plan: PlanView
@@ -53,7 +58,7 @@ class GetSubscription(Message):
 
 
 class PutSubscription(Message):
-    """Set the subscription; a limit left out is the plan's."""
+    """Set the subscription; a limit left out is the plan's, and so is the price."""
 
     op: Literal["put"] = "put"
     plan: PlanSlug
@@ -61,6 +66,7 @@ class PutSubscription(Message):
     ends_us: Micros | None = None
     max_concurrent_calls: Calls | None = None
     inbound_reserve: Calls | None = None
+    price: Price | None = None
 
 
 class SubscriptionsRequest(Asked):

@@ -10,6 +10,7 @@ from pydantic import Field
 from contracts.errors import ErrorCode
 from contracts.identities import PhoneNumber, ProcessId
 from contracts.messages.base import Count, Epoch, Message, Micros, Millis, Outcome, ReplyNumber, Role
+from contracts.messages.money import CallCost
 
 
 class EndReason(StrEnum):
@@ -131,10 +132,14 @@ class LegEnded(Message):
 
 
 class CallEnded(Message):
-    """The call is over and its slot is free. Published exactly once per accepted call."""
+    """The call is over and its slot is free. Published exactly once per accepted call.
+
+    `cost` is final; there is none where minutes are not charged.
+    """
 
     reason: EndReason
     detail: str = ""
     started_us: Micros
     ended_us: Micros
     duration_ms: Millis
+    cost: CallCost | None = None

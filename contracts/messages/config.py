@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from contracts.identities import PhoneNumber, TenantSlug
 from contracts.messages.base import Count, Message
+from contracts.messages.money import Price
 
 EngineName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
 AssistantSlug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -165,7 +166,8 @@ class NumberSnapshot(Message):
     """A called number resolved: whose it is, how many calls it may hold, and who answers.
 
     Of the tenant's calls, `tenant_inbound_reserve` are kept for callers: outbound traffic cannot take them.
-    `recording_allowed` is the tenant's word that its callers agree to have their calls recorded.
+    `recording_allowed` is the tenant's word that its callers agree to have their calls recorded. Without a
+    `price` its calls are not charged by the minute.
     """
 
     number: PhoneNumber
@@ -177,5 +179,6 @@ class NumberSnapshot(Message):
     tenant_max_concurrent_calls: Annotated[int, Field(ge=0)] = 10
     tenant_inbound_reserve: Count = 0
     recording_allowed: bool = False
+    price: Price | None = None
     revision: Count = 0
     assistant: AssistantSnapshot

@@ -11,6 +11,7 @@ from contracts.identities import CallId, PhoneNumber, ProcessId, TenantSlug
 from contracts.messages.base import Count, Epoch, Message, Micros, Reply, Role
 from contracts.messages.calls import CallChannel, EndReason
 from contracts.messages.config import AssistantSnapshot
+from contracts.messages.money import Price
 
 
 class Heartbeat(Message):
@@ -121,7 +122,8 @@ class ActiveCall(Message):
 
     `since` is as in Assign. `attached`: its leg has come. `detached_us`: its gateway was lost then, and it
     waits for its leg. `moving` are the roles whose process may not have taken the call yet. `lives` holds the
-    `started_us` of the processes, as far as it is known: another life of one does not hold the call.
+    `started_us` of the processes, as far as it is known: another life of one does not hold the call. `price`
+    is the one that held when the call began, `answered_us` when its leg was answered, as far as it is known.
     """
 
     call: CallId
@@ -141,6 +143,8 @@ class ActiveCall(Message):
     lives: dict[Role, Micros] = Field(default_factory=dict)
     direction: Direction = Direction.INBOUND
     channel: CallChannel = CallChannel.WEB
+    price: Price | None = None
+    answered_us: Micros | None = None
 
 
 class LeaderLease(Message):

@@ -11,6 +11,7 @@ from contracts.messages.access import Cursor, PageSize
 from contracts.messages.base import Count, Message, Micros, Millis, Reply
 from contracts.messages.calls import CallChannel
 from contracts.messages.control import CallCounts
+from contracts.messages.money import CallCost, CurrencyOrNone, MoneyMicros
 
 
 class ListLiveCalls(Message):
@@ -27,7 +28,10 @@ class ListLiveCalls(Message):
 
 
 class LiveCall(Message):
-    """A call that holds a slot. `detached_us`: its gateway was lost then, and it waits for its leg."""
+    """A call that holds a slot. `detached_us`: its gateway was lost then, and it waits for its leg.
+
+    `cost` is what it costs so far; there is none where minutes are not charged.
+    """
 
     call: CallId
     tenant: TenantSlug
@@ -40,6 +44,8 @@ class LiveCall(Message):
     language: str
     detached_us: Micros | None = None
     channel: CallChannel = CallChannel.WEB
+    answered_us: Micros | None = None
+    cost: CallCost | None = None
 
 
 class LiveCalls(Reply):
@@ -117,6 +123,9 @@ class CallRecord(Message):
     agent_heard_ms: Millis
     mean_voice_to_voice_ms: float | None
     worst_voice_to_voice_ms: float | None
+    cost_micros: MoneyMicros | None = None
+    currency: CurrencyOrNone = ""
+    billed_s: Count | None = None
 
 
 class CallRecords(Reply):

@@ -61,6 +61,7 @@ class RestApp:
                 proxy_headers=bool(settings.rest_trusted_proxies),
                 forwarded_allow_ips=list(settings.rest_trusted_proxies),
                 limit_concurrency=settings.rest_max_connections,
+                timeout_keep_alive=settings.rest_keep_alive_s,
                 timeout_graceful_shutdown=_GRACE_S,
                 ws="none",
             )

@@ -43,3 +43,6 @@ class RestSettings(TokenSettings):
     # For the session to say whether a call may be answered; a carrier waits no longer than 15 s.
     rest_admit_timeout_s: Annotated[float, Field(gt=0, le=6)] = 4.0
     rest_max_connections: Annotated[int, Field(ge=1)] = 1_000
+    # Longer than clients and balancers keep an idle connection, commonly 60 s: a request that crosses our
+    # closing of it is lost.
+    rest_keep_alive_s: Annotated[int, Field(ge=1, le=3_600)] = 75

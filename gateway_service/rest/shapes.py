@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from contracts.messages import MemberRole
+from contracts.messages import MemberRole, Price
 
 ItemT = TypeVar("ItemT")
 Role = Annotated[MemberRole, Field(strict=False)]
@@ -27,6 +27,14 @@ class Body(BaseModel):
     def given(self) -> dict[str, Any]:
         """What was sent, as the fields of an operation."""
         return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class PriceBody(Price):
+    """What an answered minute costs, in millionths of a unit of a currency of ISO 4217. Time is charged in
+    whole increments, each of them once it has begun.
+    """
+
+    model_config = Body.model_config
 
 
 class Changes(Body):

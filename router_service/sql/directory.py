@@ -19,12 +19,15 @@ from router_service.directory import Directory, NumberEntry, TenantEntry
 from router_service.errors import DirectoryUnreadable
 from router_service.records import Plan, Subscription
 from router_service.sql.tables import ASSISTANTS, NUMBERS, PLANS, SUBSCRIPTIONS, TENANTS
-from router_service.subscriptions import in_force
+from router_service.subscriptions import Terms, in_force
 
 log = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 200
 """Tenants read with one statement."""
+
+
+_Seen = tuple[int, Terms]
 
 
 class SqlDirectory:
@@ -34,7 +37,7 @@ class SqlDirectory:
         self._engine = engine
         self._now_us = now_us
         self._loads = 0
-        self._seen: dict[str, tuple[object, ...]] = {}
+        self._seen: dict[str, _Seen] = {}
         self._tenants: dict[str, TenantEntry] = {}
 
     def revision(self) -> object:
@@ -71,11 +74,13 @@ class SqlDirectory:
         self._tenants = {slug: known[slug] for slug in terms if slug in known}
         self._loads += 1
 
-    def _terms(self, row: Any) -> tuple[object, ...]:
+    def _terms(self, row: Any) -> _Seen:
         """The revision and what the subscription amounts to now: it may have ended since, with no change."""
-        plan = Plan("", "", "", row.plan_calls, row.plan_reserve)
-        subscription = Subscription(row.id, "", row.active, row.ends_us, row.own_calls, row.own_reserve)
-        return (row.revision, *in_force(subscription, plan, self._now_us()))
+        plan = Plan("", "", "", row.plan_calls, row.plan_reserve, row.plan_price)
+        subscription = Subscription(
+            row.id, "", row.active, row.ends_us, row.own_calls, row.own_reserve, row.own_price
+        )
+        return row.revision, in_force(subscription, plan, self._now_us())
 
 
 _TENANTS: Final = (
@@ -89,8 +94,10 @@ _TENANTS: Final = (
         SUBSCRIPTIONS.c.ends_us,
         SUBSCRIPTIONS.c.max_concurrent_calls.label("own_calls"),
         SUBSCRIPTIONS.c.inbound_reserve.label("own_reserve"),
+        SUBSCRIPTIONS.c.price.label("own_price"),
         PLANS.c.max_concurrent_calls.label("plan_calls"),
         PLANS.c.inbound_reserve.label("plan_reserve"),
+        PLANS.c.price.label("plan_price"),
     )
     .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.tenant_id == TENANTS.c.id)
     .join(PLANS, PLANS.c.id == SUBSCRIPTIONS.c.plan_id)
@@ -103,7 +110,7 @@ _NUMBERS: Final = select(NUMBERS, ASSISTANTS.c.slug).join(
 
 
 async def _read(
-    connection: AsyncConnection, rows: list[Any], terms: dict[str, tuple[object, ...]]
+    connection: AsyncConnection, rows: list[Any], terms: dict[str, _Seen]
 ) -> dict[str, TenantEntry]:
     """The tenants with their assistants, and those of their numbers that an assistant answers."""
     wanted = [row.id for row in rows]
@@ -122,7 +129,7 @@ async def _read(
     found: dict[str, TenantEntry] = {}
     for row in rows:
         try:
-            found[row.slug] = _entry(row, terms[row.slug], assistants[row.id], numbers[row.id])
+            found[row.slug] = _entry(row, terms[row.slug][1], assistants[row.id], numbers[row.id])
         except ValidationError as error:
             log.error("tenant %s stays as it was, its rows do not hold: %s", row.slug, error)
     return found
@@ -130,17 +137,17 @@ async def _read(
 
 def _entry(
     row: Any,
-    terms: tuple[object, ...],
+    terms: Terms,
     assistants: dict[str, Any],
     numbers: dict[str, NumberEntry],
 ) -> TenantEntry:
-    _, active, calls, reserve = terms
     return TenantEntry.model_validate(
         {
             "name": row.name,
-            "subscription_active": active,
-            "max_concurrent_calls": calls,
-            "inbound_reserve": reserve,
+            "subscription_active": terms.active,
+            "max_concurrent_calls": terms.max_concurrent_calls,
+            "inbound_reserve": terms.inbound_reserve,
+            "price": terms.price and terms.price.model_dump(),
             "recording_allowed": row.recording_allowed,
             "assistants": assistants,
             "numbers": numbers,

@@ -82,6 +82,7 @@ PLANS: Final = Table(
     _text("name"),
     Column("max_concurrent_calls", Integer, nullable=False),
     Column("inbound_reserve", Integer, nullable=False),
+    Column("price", _JSON),
 )
 SUBSCRIPTIONS: Final = Table(
     "subscriptions",
@@ -92,6 +93,7 @@ SUBSCRIPTIONS: Final = Table(
     _us("ends_us", null=True),
     Column("max_concurrent_calls", Integer),
     Column("inbound_reserve", Integer),
+    Column("price", _JSON),
 )
 USERS: Final = Table(
     "users",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -70,12 +71,15 @@ class Belongings:
             template = template.replace(parameter, quote(name, safe=""))
         return template.removeprefix("/v1")
 
-    async def seen(self) -> list[Any]:
-        """All that its owner can see."""
+    async def seen(self, *more: str) -> list[Any]:
+        """All that its owner can see, and what is at `more`."""
         looks = ["/tenants", "/users", "/numbers", "/assistants", "/credentials", "/keys"]
         looks += ["/subscription", "/usage", "/calls", "/audit?limit=200"]
-        looks += ["/assistants/only-here/revisions", f"/calls/{self.names['calls']}/transcript"]
-        return [await self.owner.done("GET", look) for look in looks]
+        looks += [
+            f"/assistants/{self.names['assistants']}/revisions",
+            f"/calls/{self.names['calls']}/transcript",
+        ]
+        return await asyncio.gather(*(self.owner.done("GET", look) for look in (*looks, *more)))
 
 
 @pytest.fixture
@@ -86,9 +90,10 @@ async def there(nats_url: str, tmp_path: Path) -> AsyncIterator[Resting]:
 
 async def furnish(there: Resting, slug: str, number: str, seed: int) -> Belongings:
     owner = await there.tenant(slug)
+    assistant = f"only-at-{slug}"  # what every tenant has by the same name, nobody can take for another's
     query = {"tenant": slug}
     await there.admin.done("POST", "/numbers", {"number": number, "assistant": "desk"}, params=query)
-    await owner.done("POST", "/assistants", {"id": "only-here", "config": CONFIG})
+    await owner.done("POST", "/assistants", {"id": assistant, "config": CONFIG})
     person = {"email": f"{slug}@example.com", "name": "P", "role": "agent", "password": PASSWORD}
     user = await owner.done("POST", "/users", person)
     secret = {"provider": "openai", "secret": f"the secret of {slug}"}
@@ -98,7 +103,7 @@ async def furnish(there: Resting, slug: str, number: str, seed: int) -> Belongin
     story.start()
     story.turn(1, f"A question to {slug}")
     await publish(there.bus.bus, story.told)
-    names = {"users": user["id"], "numbers": number, "assistants": "only-here", "tenants": slug}
+    names = {"users": user["id"], "numbers": number, "assistants": assistant, "tenants": slug}
     names |= {"keys": key["id"], "credentials": credential["id"], "calls": story.ref.call}
     return Belongings(owner, names)
 

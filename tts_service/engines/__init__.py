@@ -28,7 +28,9 @@ def _piper(settings: Settings, means: Means) -> Synthesizer:
     from tts_service.engines.piper import PiperEngine
 
     models = [means.model_path(name) for name in settings.tts_piper_voices]
-    return PiperEngine.load(models, settings.tts_engine_threads, means.executor)
+    return PiperEngine.load(
+        models, settings.tts_engine_threads, means.executor, device=settings.tts_piper_device
+    )
 
 
 def _kokoro(settings: Settings, means: Means) -> Synthesizer:
@@ -42,7 +44,12 @@ def _kokoro(settings: Settings, means: Means) -> Synthesizer:
 def _synthetic(settings: Settings, means: Means) -> Synthesizer:
     from tts_service.engines.synthetic import SyntheticEngine
 
-    return SyntheticEngine(means.clock, settings.tts_synthetic_audio_ms, settings.tts_synthetic_delay_ms)
+    return SyntheticEngine(
+        means.clock,
+        settings.tts_synthetic_audio_ms,
+        settings.tts_synthetic_delay_ms,
+        settings.tts_synthetic_together,
+    )
 
 
 ENGINES: Final[Mapping[str, Factory]] = {"piper": _piper, "kokoro": _kokoro, "synthetic": _synthetic}

@@ -2,13 +2,14 @@
 times the work: an answer begins after 0.6 s rather than 0.06.
 
 The model makes a phrase whole (its normalization looks at all of it), so a long sentence is best given clause
-by clause. Between text and model stand `kokoro-onnx` (MIT) and, below it, `phonemizer` and eSpeak NG, which
-are GPL-3.0-or-later.
+by clause. Its graph takes one phrase: there are no batches. Between text and model stand `kokoro-onnx` (MIT)
+and, below it, `phonemizer` and eSpeak NG, which are GPL-3.0-or-later.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,9 +18,9 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from tts_service.engines.inference import gain_to_speech_level, open_session, stream
+from tts_service.engines.inference import gain_to_speech_level, open_session
 from tts_service.errors import EngineFault, EngineMissing, LanguageUnsupported, UnknownVoice, VoiceUnusable
-from tts_service.ports import Pcm, Phrase, VoiceInfo
+from tts_service.ports import Pcm, Phrase, Run, VoiceInfo
 
 if TYPE_CHECKING:
     from kokoro_onnx.tokenizer import Tokenizer
@@ -76,23 +77,27 @@ class KokoroEngine:
             raise VoiceUnusable("Kokoro has no voice", mend="set TRUNKLINE_TTS_KOKORO_VOICES")
         return cls(model, styles, threads, executor)
 
-    @property
-    def incremental(self) -> bool:
-        """False: a phrase is heard when all of it is made."""
-        return False
-
     def voices(self) -> tuple[VoiceInfo, ...]:
-        """Every voice; the first one is the default."""
-        return tuple(VoiceInfo(name, _HOMES.get(name[:1], "en-US")) for name in self._styles)
+        """Every voice; the first one is the default. What they say is heard when all of it is made."""
+        return tuple(
+            VoiceInfo(name, _HOMES.get(name[:1], "en-US"), incremental=False) for name in self._styles
+        )
 
-    def synthesize(self, phrase: Phrase) -> AsyncGenerator[Pcm, None]:
-        """The phrase when all of it is made; any voice speaks any language that eSpeak NG has here."""
+    def begin(self, phrase: Phrase) -> KokoroUtterance:
+        """Any voice speaks any language that eSpeak NG has here."""
         if phrase.voice not in self._styles:
             raise UnknownVoice(
                 f"Kokoro has no voice {phrase.voice!r} here", mend=f"use one of {', '.join(self._styles)}"
             )
         _espeak_language(phrase)
-        return stream(self._speak(phrase), _RATE_HZ, self._executor)
+        return KokoroUtterance(self._speak(phrase))
+
+    async def advance(self, utterances: Sequence[KokoroUtterance]) -> list[Pcm | None]:
+        """Each phrase, one after the other; of one above 510 phonemes, the next part."""
+        loop = asyncio.get_running_loop()
+        for utterance in utterances:
+            await loop.run_in_executor(self._executor, utterance.make)
+        return [utterance.take() for utterance in utterances]
 
     def _speak(self, phrase: Phrase) -> Iterator[NDArray[np.float32]]:
         from kokoro_onnx.chunker import split_phonemes
@@ -118,6 +123,31 @@ class KokoroEngine:
             },
         )[0]
         return audio.reshape(-1)
+
+
+class KokoroUtterance:
+    """A phrase in the parts that the model takes."""
+
+    def __init__(self, parts: Iterator[NDArray[np.float32]]) -> None:
+        self._parts = parts
+        self._made: NDArray[np.float32] | None = None
+        self._over = False
+
+    @property
+    def run(self) -> Run | None:
+        """Always alone."""
+        return None if self._over else Run("part")
+
+    def make(self) -> None:
+        """Have the next part ready, unless it is; blocks while the model works."""
+        if self._made is None and not self._over:
+            self._made = next(self._parts, None)
+            self._over = self._made is None
+
+    def take(self) -> Pcm | None:
+        """What was made."""
+        samples, self._made = self._made, None
+        return None if samples is None else Pcm(samples, _RATE_HZ)
 
 
 def _tokenizer() -> Tokenizer:

@@ -1,13 +1,15 @@
-"""Piper voices on a CPU. The only file that imports `piper`, which is GPL-3.0-or-later.
+"""Piper voices. The only file that imports `piper`, which is GPL-3.0-or-later.
 
 Piper gives the way from text to phonemes; the model behind it is run by `tts_service.engines.vits`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,15 +17,18 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tts_service.engines.inference import gain_to_speech_level, stream
-from tts_service.engines.vits import Scales, Vits
+from tts_service.engines.inference import Device, gain_to_speech_level
+from tts_service.engines.vits import Plan, Scales, Vits
 from tts_service.errors import EngineFault, EngineMissing, UnknownVoice, VoiceUnusable
-from tts_service.ports import Pcm, Phrase, VoiceInfo
+from tts_service.ports import Pcm, Phrase, Run, VoiceInfo
 
 if TYPE_CHECKING:
     from piper import PiperVoice
 
 _WARM_UP: Final = "1, 2, 3, 4, 5."
+# Sentences in one run. On a CPU several take as long as one after the other, or longer, and each is heard
+# only when all are made (docs/adr/0017). On a GPU, not measured yet, settings and latency budget decide.
+_TOGETHER: Final[Mapping[Device, int]] = {"cpu": 1, "cuda": 1_000}
 _FILE_NAME: Final = re.compile(r"(?P<language>[a-z]{2,3}_[A-Z]{2})-(?P<name>\w+)-(?P<quality>\w+)")
 
 
@@ -35,8 +40,18 @@ class PiperEngine:
         self._executor = executor
 
     @classmethod
-    def load(cls, models: Sequence[Path], threads: int, executor: Executor) -> PiperEngine:
+    def load(
+        cls,
+        models: Sequence[Path],
+        threads: int,
+        executor: Executor,
+        *,
+        device: Device = "cpu",
+        together: int | None = None,
+    ) -> PiperEngine:
         """Open voices: `.onnx` files with their `.onnx.json` beside them, or folders of such files.
+
+        `together` sentences in one run at most; without it, as many as gain by it on this device.
 
         Blocks for about a second a voice. Raises EngineMissing without the package, VoiceUnusable for files
         that are not one-speaker voices.
@@ -53,57 +68,114 @@ class PiperEngine:
             if name in files:
                 raise VoiceUnusable(f"two Piper voices are named {name!r}", mend=f"rename or remove {path}")
             files[name] = path
-        return cls({name: OneVoice(path, threads) for name, path in files.items()}, executor)
-
-    @property
-    def incremental(self) -> bool:
-        """True unless a voice could not be cut in two."""
-        return all(voice.incremental for voice in self._voices.values())
+        at_once = _TOGETHER[device] if together is None else together
+        return cls({name: OneVoice(path, threads, device, at_once) for name, path in files.items()}, executor)
 
     def voices(self) -> tuple[VoiceInfo, ...]:
         """Every voice, by the name in its file's name; the first one is the default."""
-        return tuple(VoiceInfo(name, voice.language) for name, voice in self._voices.items())
+        return tuple(
+            VoiceInfo(name, voice.language, voice.incremental) for name, voice in self._voices.items()
+        )
 
-    def synthesize(self, phrase: Phrase) -> AsyncGenerator[Pcm, None]:
+    def begin(self, phrase: Phrase) -> PiperUtterance:
         """The phrase in growing windows, from 279 ms on; what a Piper voice says is in its own language."""
         voice = self._voices.get(phrase.voice)
         if voice is None:
             raise UnknownVoice(
                 f"Piper has no voice {phrase.voice!r} here", mend=f"use one of {', '.join(self._voices)}"
             )
-        return stream(voice.speak(phrase.text, phrase.speed), voice.rate_hz, self._executor)
+        return PiperUtterance(voice, phrase.text, phrase.speed)
+
+    async def advance(self, utterances: Sequence[PiperUtterance]) -> list[Pcm | None]:
+        """The next window of each, of one voice."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, utterances[0].voice.advance, utterances)
+
+
+class PiperUtterance:
+    """A phrase: the sentences that it turned out to have, and the plan of the one that is being said."""
+
+    def __init__(self, voice: OneVoice, text: str, speed: float) -> None:
+        self.voice = voice
+        self.text = text
+        self.speed = speed
+        self.sentences: deque[list[int]] | None = None  # phoneme ids; None before the text was read
+        self.plan: Plan | None = None
+
+    @property
+    def run(self) -> Run | None:
+        """Plans are made together at one speed, of texts of about one length: padding is work for nothing.
+        Windows are, where they are equally long.
+        """
+        if self.plan is not None:
+            return Run((self.voice, "window", self.plan.next_frames), self.voice.together)
+        if self.sentences is None or self.sentences:
+            about = len(self.text).bit_length()
+            return Run((self.voice, "plan", self.speed, about), self.voice.together)
+        return None
 
 
 class OneVoice:
-    """One voice model, opened and warm."""
+    """One voice model, opened and warm. `together`: how many sentences it makes in one run."""
 
-    def __init__(self, model: Path, threads: int) -> None:
+    def __init__(self, model: Path, threads: int, device: Device, together: int) -> None:
         config = _read_config(model)
         named = _FILE_NAME.fullmatch(model.stem)
         self.language = named["language"].replace("_", "-") if named else str(config["espeak"]["voice"])
         self._text = _text_side(model, config)
         self.rate_hz: int = self._text.config.sample_rate
-        self._model = Vits(model, self._text.config.hop_length, threads)
+        self._model = Vits(model, self._text.config.hop_length, threads, device)
         self.incremental = self._model.incremental
+        self.together = together if self.incremental else 1  # what pads a sentence would be heard
         self._gain = 1.0
-        warm_up = list(self.speak(_WARM_UP, 1.0))
+        warm_up = self._warm_up()
         if not warm_up:
             raise VoiceUnusable(f"{model} says nothing", mend="install the voice again")
         self._gain = gain_to_speech_level(np.concatenate(warm_up), self.rate_hz)
 
-    def speak(self, text: str, speed: float) -> Iterator[NDArray[np.float32]]:
-        """Make the audio of `text`, chunk by chunk; every step blocks while it computes."""
-        config = self._text.config
-        scales = Scales(config.noise_scale, config.length_scale / speed, config.noise_w_scale)
+    def advance(self, utterances: Sequence[PiperUtterance]) -> list[Pcm | None]:
+        """The next window of each; blocks while it computes. Where it raises, no utterance lost anything."""
         try:
-            if not any(sign.isalnum() for sign in text):  # eSpeak NG would read the names of the marks
-                return
-            for phonemes in self._text.phonemize(text):
-                ids = self._text.phonemes_to_ids(phonemes)
-                for samples in self._model.speak(ids, scales):
-                    yield np.clip(samples * self._gain, -1.0, 1.0)
+            for utterance in utterances:
+                if utterance.sentences is None:
+                    utterance.sentences = deque(self._read(utterance.text))
+            self._plan([one for one in utterances if one.plan is None and one.sentences])
+            speaking = [one for one in utterances if one.plan is not None]
+            samples = self._model.speak([one.plan for one in speaking if one.plan is not None])
         except Exception as error:  # whatever espeak or onnxruntime raise: the next engine takes over
             raise EngineFault(f"Piper failed: {' '.join(str(error).split())}") from error
+        made = dict(zip(speaking, samples, strict=True))
+        for utterance in speaking:
+            if utterance.plan is not None and not utterance.plan.next_frames:
+                utterance.plan = None
+        return [self._levelled(made[one]) if one in made else None for one in utterances]
+
+    def _read(self, text: str) -> list[list[int]]:
+        if not any(sign.isalnum() for sign in text):  # eSpeak NG would read the names of the marks
+            return []
+        return [self._text.phonemes_to_ids(phonemes) for phonemes in self._text.phonemize(text)]
+
+    def _plan(self, beginning: Sequence[PiperUtterance]) -> None:
+        """Begin with the next sentence of each; they are of one speed."""
+        if not beginning:
+            return
+        config = self._text.config
+        scales = Scales(config.noise_scale, config.length_scale / beginning[0].speed, config.noise_w_scale)
+        sentences = [one.sentences for one in beginning if one.sentences]
+        plans = self._model.plan([waiting[0] for waiting in sentences], scales)
+        for utterance, waiting, plan in zip(beginning, sentences, plans, strict=True):
+            waiting.popleft()
+            utterance.plan = plan if plan.next_frames else None
+
+    def _levelled(self, samples: NDArray[np.float32]) -> Pcm:
+        return Pcm(np.clip(samples * self._gain, -1.0, 1.0), self.rate_hz)
+
+    def _warm_up(self) -> list[NDArray[np.float32]]:
+        utterance = PiperUtterance(self, _WARM_UP, 1.0)
+        chunks: list[NDArray[np.float32]] = []
+        while utterance.run is not None:
+            chunks += [pcm.samples for pcm in self.advance([utterance]) if pcm is not None]
+        return chunks
 
 
 def _voice_name(model: Path) -> str:

@@ -38,6 +38,7 @@ class CallView(BaseModel):
     """A call. `record` is what the record tells of it once it is over.
 
     `channel` is `phone` for a carrier's call and `web` for a program's; empty where the record does not know.
+    `cost` is that so far while the call goes on, then that of the whole; null where minutes are not charged.
     """
 
     id: CallId
@@ -50,6 +51,7 @@ class CallView(BaseModel):
     assistant: str
     language: str
     started_us: Micros
+    cost: m.CallCost | None = None
     record: m.CallRecord | None = None
 
 
@@ -186,6 +188,7 @@ def _live(call: m.LiveCall) -> CallView:
         assistant=call.assistant,
         language=call.language,
         started_us=call.started_us,
+        cost=call.cost,
     )
 
 
@@ -201,5 +204,12 @@ def _past(call: m.CallRecord) -> CallView:
         assistant=call.assistant,
         language=call.language,
         started_us=call.started_us,
+        cost=_cost(call),
         record=call,
     )
+
+
+def _cost(call: m.CallRecord) -> m.CallCost | None:
+    if call.cost_micros is None:
+        return None
+    return m.CallCost(amount_micros=call.cost_micros, currency=call.currency, billed_s=call.billed_s or 0)

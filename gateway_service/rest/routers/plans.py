@@ -10,17 +10,18 @@ from contracts.messages.access import Name
 from contracts.messages.base import Calls, PlanSlug
 from gateway_service.rest.dependencies import Page, Who
 from gateway_service.rest.json_route import JsonRoute
-from gateway_service.rest.shapes import Body, Items, link_to
+from gateway_service.rest.shapes import Body, Items, PriceBody, link_to
 
 router = APIRouter(prefix="/v1/plans", tags=["plans"], route_class=JsonRoute)
 
 
 class PlanBody(Body):
-    """Calls at once, and how many of those outbound traffic cannot take."""
+    """Calls at once, how many of those outbound traffic cannot take, and what a minute costs, if anything."""
 
     name: Name
     max_concurrent_calls: Calls
     inbound_reserve: Calls
+    price: PriceBody | None = None
 
 
 @router.get("")
@@ -34,7 +35,7 @@ async def list_plans(who: Who, page: Page, request: Request) -> Items[m.PlanView
 
 @router.put("/{slug}")
 async def put_plan(slug: PlanSlug, body: PlanBody, who: Who) -> m.PlanView:
-    """Make or change a plan; every tenant on it gets the new limits."""
+    """Make or change a plan; every tenant on it gets the new limits, and the price for its next calls."""
     operation = m.PutPlan(plan=m.PlanView(slug=slug, **body.given()))
     reply = await who.router(ROUTER_SUBSCRIPTIONS, m.SubscriptionsReply, operation)
     return next(plan for plan in reply.plans if plan.slug == slug)

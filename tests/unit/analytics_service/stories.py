@@ -13,6 +13,7 @@ from contracts.identities import CallRef, uuid7
 TENANT = "bright-smile"
 BEGUN_US = 1_767_258_000_000_000  # 2026-01-01 09:00:00 UTC, a Thursday
 TURNS_TOLD = 2
+COST = m.CallCost(amount_micros=28_500, currency="USD", billed_s=19)
 EVENTS_TOLD = 27
 
 
@@ -150,7 +151,7 @@ class CallStory(Story):
             )
         )
 
-    def end(self, reason: m.EndReason = m.EndReason.CALLER_HUNG_UP) -> None:
+    def end(self, reason: m.EndReason = m.EndReason.CALLER_HUNG_UP, cost: m.CallCost | None = COST) -> None:
         gone = self.tell(
             m.LegEnded(reason=reason, detail="", frames_in=500, frames_out=400, frames_dropped=2), epoch=0
         )
@@ -160,6 +161,7 @@ class CallStory(Story):
                 started_us=BEGUN_US,
                 ended_us=self.wait(20),
                 duration_ms=(self.now_us - BEGUN_US) / 1000,
+                cost=cost,
             ),
             cause=gone,
             epoch=0,

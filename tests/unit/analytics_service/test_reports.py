@@ -45,6 +45,7 @@ def test_a_call_is_told_whole(told: ReportStore) -> None:
     assert call.ended_us is not None
     assert call.duration_ms == (call.ended_us - call.started_us) / 1000
     assert call.mean_voice_to_voice_ms == pytest.approx(512.5)
+    assert (call.cost_micros, call.currency, call.billed_s) == (28_500, "USD", 19)
 
 
 def test_pages_go_from_the_newest_to_the_oldest(told: ReportStore) -> None:

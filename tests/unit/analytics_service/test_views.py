@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from decimal import Decimal
 
 import pytest
 
@@ -45,6 +46,7 @@ def test_a_finished_call_has_no_missing_field(store: ReportStore) -> None:
     assert call["duration_ms"] == (call["ended_at"] - call["started_at"]).total_seconds() * 1_000
     assert (call["mean_voice_to_voice_ms"], call["worst_voice_to_voice_ms"]) == (512.5, 513)
     assert (call["prompt_tokens"], call["frames_dropped"], call["reason"]) == (300, 2, "caller_hung_up")
+    assert (call["cost_micros"], call["currency"], call["billed_s"]) == (28_500, "USD", 19)
 
 
 def test_order_and_repetition_change_nothing(store: ReportStore) -> None:
@@ -215,3 +217,33 @@ def test_tenants_are_kept_apart(store: ReportStore) -> None:
         {"tenant": "other", "calls": 1, "turns": 2},
     ]
     assert ask(store, "SELECT DISTINCT voice_to_voice_ms > 0 AS ok FROM turns") == [{"ok": 1}]
+
+
+def test_cost_is_told_by_day_and_currency_exactly(store: ReportStore) -> None:
+    def ended(number: int, cost: m.CallCost | None) -> None:
+        story = CallStory(call_ref(number))
+        story.start()
+        story.end(cost=cost)
+        insert_events(store, story.events)
+
+    for number, micros in enumerate((1, 333_333, 9_007_199_254_740_991)):
+        ended(number, m.CallCost(amount_micros=micros, currency="USD", billed_s=number))
+    ended(3, m.CallCost(amount_micros=500_000, currency="EUR", billed_s=60))
+    ended(4, None)
+    ongoing = CallStory(call_ref(5))
+    ongoing.start()
+    insert_events(store, ongoing.events)
+
+    days = ask(store, "SELECT * EXCEPT (tenant, day) FROM cost_per_day ORDER BY currency")
+    assert [tuple(day.values()) for day in days] == [
+        ("EUR", 1, 60, 500_000, Decimal("0.5")),
+        ("USD", 3, 3, 9_007_199_255_074_325, Decimal("9007199255.074325")),
+    ]
+    none = "SELECT DISTINCT cost_micros, currency, billed_s FROM calls WHERE currency = ''"
+    assert [tuple(row.values()) for row in ask(store, none)] == [(None, "", None)]
+
+
+def test_a_refused_call_costs_nothing(store: ReportStore) -> None:
+    insert_events(store, rejected_call(1).events)
+    [call] = ask(store, "SELECT cost_micros, currency, billed_s FROM calls")
+    assert tuple(call.values()) == (0, "", 0)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
+from pydantic import ValidationError
+
 from contracts import messages as m
 from router_service.directory import Directory
 from router_service.importing import IMPORTER, take_over
@@ -57,6 +60,35 @@ async def test_all_that_a_file_says_is_there(desk: Office) -> None:
         1,
         True,
     )
+
+
+async def test_a_file_may_say_what_a_minute_costs(desk: Office) -> None:
+    priced = a_file()
+    priced["acme"]["price"] = {"per_minute_micros": 90_000, "currency": "USD"}
+    await imported(desk, priced)
+
+    def price(tenant: str) -> Any:
+        return desk.ask(member(tenant), m.GetSubscription())
+
+    assert (await price("acme")).subscription.price == m.Price(per_minute_micros=90_000, currency="USD")
+    assert (await price("other")).subscription.price is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"currency": "XYZ"}, "'XYZ' is no currency of ISO 4217"),
+        ({"per_minute": 9}, "per_minute"),
+        ({"per_minute_micros": -1}, "greater than or equal to 0"),
+        ({"per_minute_micros": 0.5}, "per_minute_micros"),
+        ({"increment_s": 0}, "increment_s"),
+    ],
+)
+def test_a_price_that_cannot_be_is_refused(wrong: dict[str, Any], said: str) -> None:
+    priced = a_file()
+    priced["acme"]["price"] = {"per_minute_micros": 90_000, "currency": "USD", **wrong}
+    with pytest.raises(ValidationError, match=said):
+        Directory.model_validate({"tenants": priced})
 
 
 async def test_the_same_file_changes_nothing_and_what_people_changed_stays(desk: Office) -> None:

@@ -3,7 +3,7 @@ import pytest
 from contracts import messages as m
 from router_service.errors import BadValue, Forbidden
 from router_service.records import Plan, Subscription
-from router_service.subscriptions import in_force
+from router_service.subscriptions import Terms, in_force
 from tests.support.office import ADMIN, Office, member
 
 
@@ -67,19 +67,56 @@ async def test_no_tenant_sets_its_own(desk: Office) -> None:
         await desk.ask(owner, m.PutSubscription(plan="standard", max_concurrent_calls=1000))
 
 
+PRICE = m.Price(per_minute_micros=90_000, currency="USD", increment_s=60)
+OWN_PRICE = m.Price(per_minute_micros=50_000, currency="EUR")
+
+
+async def test_a_minute_costs_what_the_plan_says_or_what_was_agreed(desk: Office) -> None:
+    owner = await desk.tenant("acme")
+
+    async def price() -> m.Price | None:
+        found: m.Price | None = (await desk.ask(owner, m.GetSubscription())).subscription.price
+        return found
+
+    assert await price() is None
+    standard = m.PlanView(
+        slug="standard", name="Standard", max_concurrent_calls=10, inbound_reserve=0, price=PRICE
+    )
+    assert (await desk.ask(ADMIN, m.PutPlan(plan=standard))).plans == (standard,)
+    assert (await desk.ask(owner, m.ListPlans())).plans == (standard,)
+    assert await price() == PRICE
+    await desk.ask(ADMIN, m.PutSubscription(plan="standard", price=OWN_PRICE), "acme")
+    assert await price() == OWN_PRICE
+    await desk.ask(ADMIN, m.PutSubscription(plan="standard"), "acme")
+    assert await price() == PRICE
+    await desk.ask(ADMIN, m.PutPlan(plan=standard.model_copy(update={"price": None})))
+    assert await price() is None
+
+
+async def test_a_currency_that_there_is_not_is_refused_by_name(desk: Office) -> None:
+    await desk.tenant("acme")
+    odd = PRICE.model_copy(update={"currency": "XTS"})
+    plan = m.PlanView(slug="odd", name="Odd", max_concurrent_calls=1, inbound_reserve=0, price=odd)
+
+    with pytest.raises(BadValue, match=r"price\.currency 'XTS' is no currency of ISO 4217"):
+        await desk.ask(ADMIN, m.PutPlan(plan=plan))
+    with pytest.raises(BadValue, match="'XTS'"):
+        await desk.ask(ADMIN, m.PutSubscription(plan="standard", price=odd), "acme")
+
+
 PLAN = Plan("p", "standard", "Standard", 10, 2)
 
 
 @pytest.mark.parametrize(
     ("own", "terms"),
     [
-        (Subscription("t", "p", active=True), (True, 10, 2)),
-        (Subscription("t", "p", active=False), (False, 10, 2)),
-        (Subscription("t", "p", active=True, ends_us=100), (False, 10, 2)),
-        (Subscription("t", "p", active=True, ends_us=101), (True, 10, 2)),
-        (Subscription("t", "p", active=True, max_concurrent_calls=0), (True, 0, 0)),
-        (Subscription("t", "p", active=True, max_concurrent_calls=4, inbound_reserve=0), (True, 4, 0)),
+        (Subscription("t", "p", active=True), Terms(True, 10, 2)),
+        (Subscription("t", "p", active=False), Terms(False, 10, 2)),
+        (Subscription("t", "p", active=True, ends_us=100), Terms(False, 10, 2)),
+        (Subscription("t", "p", active=True, ends_us=101), Terms(True, 10, 2)),
+        (Subscription("t", "p", active=True, max_concurrent_calls=0), Terms(True, 0, 0)),
+        (Subscription("t", "p", active=True, max_concurrent_calls=4, inbound_reserve=0), Terms(True, 4, 0)),
     ],
 )
-def test_what_is_in_force(own: Subscription, terms: tuple[bool, int, int]) -> None:
+def test_what_is_in_force(own: Subscription, terms: Terms) -> None:
     assert in_force(own, PLAN, now_us=100) == terms

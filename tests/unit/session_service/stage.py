@@ -158,6 +158,7 @@ class Annals:
 
     async def ended(self, ref: CallRef, body: CallEnded) -> None:
         self.ends.append((ref, body))
+        self.known[ref.call] = body
         self.order.append((ref.call, "ended"))
         await asyncio.sleep(0)
 

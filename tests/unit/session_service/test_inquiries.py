@@ -34,7 +34,7 @@ async def it_was_deposed() -> None:
 
 
 def inquiries(stage: Stage, leading: Callable[[], Awaitable[None]] = it_leads) -> Inquiries:
-    return Inquiries(stage.lifecycle, stage.admission, leading)
+    return Inquiries(stage.lifecycle, stage.admission, leading, stage.clock)
 
 
 async def test_who_leads_no_more_answers_nothing(stage: Stage) -> None:

@@ -11,6 +11,7 @@ import pytest
 from contracts.errors import ErrorCode
 from contracts.identities import PLATFORM_TENANT, CallRef
 from contracts.messages import ActiveCall, EndReason, OpenCallReply, Role
+from session_service.ports import Word
 from session_service.states import CallState
 from tests.support.waiting import eventually
 from tests.unit.session_service.stage import (
@@ -257,11 +258,24 @@ async def test_a_call_that_could_not_be_struck_from_kv_is_over_all_the_same() ->
     assert (len(stage.admission), len(stage.annals.ends), stage.lifecycle.active()) == (0, 1, [])
     stage.shelf.away = False
     stage.restart()
-    stage.annals.known[ref.call] = ENDED
     await stage.lifecycle.restore()
     assert len(stage.admission) == 1
     await stage.lifecycle.catch_up()
     assert len(stage.annals.ends) == 1, "the record has its end already"
+    assert stage.nothing_is_held()
+
+
+async def test_what_could_not_be_struck_from_kv_is_struck_once_it_is_back() -> None:
+    stage = Stage()
+    stage.staff()
+    refs = [await stage.opened() for _ in range(3)]
+    stage.shelf.away = True
+    for ref in refs:
+        await stage.lifecycle.leg_ended(ref, EndReason.CALLER_HUNG_UP)
+    await stage.watch.sweep()
+    assert len(stage.shelf.kept) == 3
+    stage.shelf.away = False
+    await stage.watch.sweep()
     assert stage.nothing_is_held()
 
 
@@ -272,9 +286,12 @@ class TestAfterARestart:
         stage = Stage(a_number(max_concurrent_calls=3))
         stage.staff()
         refs = [await stage.opened() for _ in range(3)]
+        for ref in refs:
+            stage.lifecycle.leg_answered(ref, stage.clock.now_us())
         before = stage.lifecycle.active()
         stage.restart()
-        stage.annals.known = dict.fromkeys([ref.call for ref in refs], STARTED)
+        started = [Word(STARTED, 1, stage.clock.now_us())]
+        stage.annals.known = dict.fromkeys([ref.call for ref in refs], started)
         await stage.lifecycle.restore()
         await stage.lifecycle.catch_up()
         stage.staff()

@@ -142,5 +142,18 @@ def test_beginning_and_end_are_told() -> None:
     assert (line.text, line.note) == ("call ended: caller_hung_up", "30.2 s")
 
 
+@pytest.mark.parametrize(
+    ("micros", "amount"),
+    [(0, "0.00"), (45_300, "0.0453"), (1_500_000, "1.50"), (12_000_001, "12.000001")],
+)
+def test_the_end_tells_what_the_call_cost(micros: int, amount: str) -> None:
+    cost = m.CallCost(amount_micros=micros, currency="USD", billed_s=31)
+    ended = m.CallEnded(
+        reason=m.EndReason.COMMANDED, started_us=ZERO_US, ended_us=ZERO_US, duration_ms=30_200, cost=cost
+    )
+    (line,) = Narrator().tell(event(ended))
+    assert line.note == f"30.2 s, {amount} USD for 31 s"
+
+
 def test_events_that_are_no_part_of_the_story_add_nothing(narrator: Narrator) -> None:
     assert narrator.tell(event(m.SpeechStarted(turn=1, started_us=1, detected_us=2))) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,54 +12,75 @@ import numpy as np
 from runtime.clock import Clock, SystemClock
 from tts_service.casting import Cast, Engines
 from tts_service.engines import Factory, Means
-from tts_service.ports import Pcm, Phrase, Synthesizer, VoiceInfo
+from tts_service.ports import Pcm, Phrase, Run, Synthesizer, VoiceInfo
 from tts_service.settings import Settings
 
 CHUNK_MS = 100
 
 
+class ScriptedUtterance:
+    """So many chunks of one phrase."""
+
+    def __init__(self, phrase: Phrase, chunks: int, together: int) -> None:
+        self.phrase = phrase
+        self.made = 0
+        self._chunks = chunks
+        self._together = together
+
+    @property
+    def run(self) -> Run | None:
+        return Run("chunk", self._together) if self.made < self._chunks else None
+
+
 class ScriptedEngine:
-    """`chunks` of 100 ms a phrase; fails with `error` at chunk `fails_at`; waits at `gate` before each."""
+    """`chunks` of 100 ms a phrase; fails with `error` at chunk `fails_at`, and whenever it is to say
+    `fails_on`; waits at `gate` before each. Of `together` phrases it makes the next chunks in one run.
+    """
 
     def __init__(
         self,
         chunks: int = 3,
         *,
         fails_at: int | None = None,
+        fails_on: str | None = None,
         error: BaseException | None = None,
         gate: asyncio.Semaphore | None = None,
         incremental: bool = True,
+        together: int = 1,
         voices: tuple[VoiceInfo, ...] = (VoiceInfo("anna", "en-US"), VoiceInfo("boris", "de-DE")),
     ) -> None:
         self.asked: list[Phrase] = []
+        self.runs: list[list[str]] = []  # texts, as they were asked for together
         self.made = 0
-        self.closed = 0
-        self._chunks = chunks
+        self.ended = 0  # phrases that were said to their end, or failed
         self.fails_at = fails_at
+        self._chunks = chunks
+        self._fails_on = fails_on
         self._error = error or RuntimeError("out of breath")
         self._gate = gate
-        self._incremental = incremental
-        self._voices = voices
-
-    @property
-    def incremental(self) -> bool:
-        return self._incremental
+        self._together = together
+        self._voices = tuple(voice._replace(incremental=incremental) for voice in voices)
 
     def voices(self) -> tuple[VoiceInfo, ...]:
         return self._voices
 
-    async def synthesize(self, phrase: Phrase) -> AsyncGenerator[Pcm, None]:
+    def begin(self, phrase: Phrase) -> ScriptedUtterance:
         self.asked.append(phrase)
-        try:
-            for chunk in range(self._chunks):
-                if self._gate is not None:
-                    await self._gate.acquire()
-                if chunk == self.fails_at:
-                    raise self._error
-                self.made += 1
-                yield Pcm(np.full(8 * CHUNK_MS, 0.1, np.float32), 8_000)
-        finally:
-            self.closed += 1
+        return ScriptedUtterance(phrase, self._chunks, self._together)
+
+    async def advance(self, utterances: Sequence[ScriptedUtterance]) -> list[Pcm | None]:
+        self.runs.append([utterance.phrase.text for utterance in utterances])
+        for utterance in utterances:
+            if self._gate is not None:
+                await self._gate.acquire()
+            if utterance.made == self.fails_at or utterance.phrase.text == self._fails_on:
+                self.ended += len(utterances) == 1
+                raise self._error
+        for utterance in utterances:
+            utterance.made += 1
+            self.made += 1
+            self.ended += utterance.run is None
+        return [Pcm(np.full(8 * CHUNK_MS, 0.1, np.float32), 8_000)] * len(utterances)
 
     @property
     def texts(self) -> list[str]:

@@ -3,208 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 
-from contracts.channels import ASSIGN, HEARTBEAT, RELEASE, TAKE_OVER
+from contracts.channels import RELEASE, TAKE_OVER
 from contracts.errors import ErrorCode
 from contracts.examples.practice import CALL
 from contracts.frames import Codec, Frame, FrameFlag
 from contracts.identities import CallRef, uuid7
 from contracts.messages import (
-    Assign,
-    Assigned,
     AssistantSnapshot,
     CallDetached,
     CallEnded,
-    CallReassigned,
     EndReason,
-    EngineChain,
     EngineFailed,
-    Event,
-    Heartbeat,
-    Message,
     Outcome,
     PlayoutEnded,
     Release,
-    Replaced,
-    ReplyCompleted,
-    ReplySentence,
     Role,
     SentenceSynthesized,
     SpeechStarted,
     TakenOver,
     TakeOver,
-    Voice,
 )
 from contracts.telemetry import FRAMES_OUT, PHRASE_CACHE
-from runtime.bus import Bus
 from runtime.errors import WorkerDraining
-from runtime.process import Context
-from runtime.settings import ProcessSettings
-from tests.support.context import service_context
 from tests.support.holding import an_assignment
 from tests.support.waiting import eventually
 from tests.unit.tts_service.scripted import ScriptedEngine, factory
+from tests.unit.tts_service.world import GATEWAY, OTHER_GATEWAY, RNG, WORKER, assistant, world
 from trunkline.nats_server import NatsServer
-from tts_service.app import TtsApp, build
-from tts_service.engines import ENGINES, Factory
 from tts_service.errors import EngineMissing
 from tts_service.handlers import BusOutlet
-from tts_service.settings import Settings
-
-_RNG = Random(5)
-GATEWAY, OTHER_GATEWAY, WORKER = "gateway-1", "gateway-2", "tts-test"
-
-
-def assistant(*tts: str, voice: str = "", barge_in: bool = True) -> AssistantSnapshot:
-    return AssistantSnapshot(
-        id="reception",
-        name="Reception",
-        greeting="Good morning.",
-        prompt="Be brief.",
-        engines=EngineChain(tts=tts or ("synthetic",)),
-        voice=Voice(name=voice),
-        barge_in=barge_in,
-    )
-
-
-@dataclass
-class World:
-    """The other services, as far as this one sees them."""
-
-    bus: Bus
-    service: Context
-    app: TtsApp
-    frames: list[tuple[str, CallRef, Frame]] = field(default_factory=list)
-    events: list[Event[Any]] = field(default_factory=list)
-    beats: list[Heartbeat] = field(default_factory=list)
-
-    async def call(self, assist: AssistantSnapshot | None = None, **changes: Any) -> CallRef:
-        """A new call, assigned and listened to."""
-        ref = CallRef("acme", uuid7(1_767_225_600_000, _RNG))
-        await self.bus.on_events(ref, self._hear)
-        assigned = await self.assign(ref, assist, **changes)
-        assert assigned.error is None, assigned.error
-        return ref
-
-    async def assign(
-        self,
-        ref: CallRef,
-        assist: AssistantSnapshot | None = None,
-        *,
-        epoch: int = 1,
-        gateway: str = GATEWAY,
-        resumed: bool = False,
-    ) -> Assigned:
-        assign = Assign(
-            call=ref.call,
-            tenant=ref.tenant,
-            epoch=epoch,
-            gateway=gateway,
-            workers={Role.TTS: WORKER},
-            assistant=assist or assistant(),
-            since={Role.TTS: epoch},
-            resumed=resumed,
-        )
-        return await self.bus.request(ASSIGN, assign, Assigned, timeout_s=5, role="tts", process=WORKER)
-
-    async def say(
-        self, ref: CallRef, reply: int, *texts: str, turn: int | None = None, complete: bool = True
-    ) -> None:
-        for index, text in enumerate(texts):
-            body = ReplySentence(reply=reply, turn=turn, index=index, text_pii=text, engine="script")
-            await self.publish(ref, body)
-        if complete:
-            await self.complete(ref, reply, len(texts), turn=turn)
-
-    async def complete(
-        self,
-        ref: CallRef,
-        reply: int,
-        sentences: int,
-        outcome: Outcome = Outcome.DONE,
-        turn: int | None = None,
-    ) -> None:
-        await self.publish(
-            ref,
-            ReplyCompleted(
-                reply=reply,
-                turn=turn,
-                outcome=outcome,
-                sentences=sentences,
-                engine="script",
-                first_sentence_ms=1,
-                total_ms=2,
-            ),
-        )
-
-    async def publish(self, ref: CallRef, body: Message) -> None:
-        await self.bus.publish_event(ref, body)
-
-    async def replaced(self, ref: CallRef, role: Role, process: str, epoch: int) -> None:
-        """Another process speaks for a role."""
-        await self.publish(
-            ref,
-            CallReassigned(role=role, process=process, epoch=epoch, before="gone", why=Replaced.LOST),
-        )
-
-    async def _hear(self, event: Event[Any]) -> None:
-        self.events.append(event)
-
-    async def on_beat(self, beat: Heartbeat) -> None:
-        self.beats.append(beat)
-
-    def on_frame(self, gateway: str) -> Any:
-        return lambda ref, frame: self.frames.append((gateway, ref, frame))
-
-    def sound(self, ref: CallRef, reply: int) -> list[Frame]:
-        return [frame for _, its, frame in self.frames if its == ref and frame.reply == reply]
-
-    def said(self, ref: CallRef, kind: type[Any]) -> list[Any]:
-        return [event.body for event in self.events if event.ref == ref and isinstance(event.body, kind)]
-
-    async def until_reply_ends(self, ref: CallRef, reply: int) -> list[Frame]:
-        await eventually(
-            lambda: any(frame.flags & FrameFlag.REPLY_END for frame in self.sound(ref, reply)),
-            f"end of {reply}",
-        )
-        return self.sound(ref, reply)
-
-    async def until_said(self, ref: CallRef, kind: type[Any], count: int = 1) -> list[Any]:
-        await eventually(lambda: len(self.said(ref, kind)) >= count, f"{count} {kind.__name__}")
-        return self.said(ref, kind)
-
-
-@asynccontextmanager
-async def world(
-    nats_url: str, tmp_path: Path, factories: Mapping[str, Factory] | None = None, **values: Any
-) -> AsyncIterator[World]:
-    chosen = {"tts_preload": ("synthetic",), "home": tmp_path, "heartbeat_s": 0.05, **values}
-    own = Settings(nats_url=nats_url, **chosen)
-    failures: list[BaseException] = []
-    async with (
-        service_context(ProcessSettings(nats_url=nats_url), "others") as others,
-        service_context(own, "tts", process=WORKER, on_task_failure=failures.append) as context,
-    ):
-        app = build(own, context, {**ENGINES, **(factories or {})})
-        made = World(others.bus, context, app)
-        for gateway in (GATEWAY, OTHER_GATEWAY):
-            await others.bus.on_frames(gateway, made.on_frame(gateway))
-        await others.bus.on_messages(HEARTBEAT.wildcard(role="tts"), Heartbeat, made.on_beat)
-        await app.start()
-        await eventually(lambda: made.beats, "the first heartbeat: what it subscribed to is in force")
-        try:
-            yield made
-        finally:
-            await app.stop()
-        assert not failures
 
 
 async def test_sentences_become_frames_on_the_gateways_subject(nats_url: str, tmp_path: Path) -> None:
@@ -313,10 +145,10 @@ async def test_when_all_engines_fail_the_reply_ends_and_other_calls_go_on(
         await now.say(good, 1, "Good morning.")
         assert not any(frame.payload for frame in await now.until_reply_ends(bad, 1))
         assert any(frame.payload for frame in await now.until_reply_ends(good, 1))
-        assert [report.outcome for report in now.said(bad, SentenceSynthesized)] == [Outcome.FAILED]
-        assert [(failed.engine, failed.next_engine) for failed in now.said(bad, EngineFailed)] == [
-            ("broken", None)
-        ]
+        reports = await now.until_said(bad, SentenceSynthesized)
+        assert [report.outcome for report in reports] == [Outcome.FAILED]
+        failures = await now.until_said(bad, EngineFailed)
+        assert [(failed.engine, failed.next_engine) for failed in failures] == [("broken", None)]
 
 
 @pytest.mark.parametrize(
@@ -336,7 +168,7 @@ async def test_a_call_that_nobody_can_speak_for_is_refused_with_the_mend(
 ) -> None:
     absent = {"absent": factory(EngineMissing("no package", mend="pip install it"))}
     async with world(nats_url, tmp_path, absent) as now:
-        refused = await now.assign(CallRef("acme", uuid7(1, _RNG)), assist)
+        refused = await now.assign(CallRef("acme", uuid7(1, RNG)), assist)
         code, names, mend = error
         assert refused.error is not None
         assert refused.error.code is code
@@ -425,7 +257,7 @@ async def test_a_replacement_says_what_the_gateway_has_not(
 ) -> None:
     settings: Any = {"tts_synthetic_audio_ms": 300, "tts_takeover_patience_s": 0.1}
     async with world(nats_url, tmp_path, **settings) as now:
-        ref = CallRef("acme", uuid7(1_767_225_600_000, _RNG))
+        ref = CallRef("acme", uuid7(1_767_225_600_000, RNG))
         asked: list[TakeOver] = []
 
         async def answer(question: TakeOver) -> TakenOver:
@@ -436,7 +268,7 @@ async def test_a_replacement_says_what_the_gateway_has_not(
             await now.bus.respond(
                 TAKE_OVER.subject(tenant=ref.tenant, call=ref.call), TakeOver, TakenOver, answer
             )
-        await now.bus.on_events(ref, now._hear)
+        await now.bus.on_events(ref, now.hear)
         await now.say(ref, 1, "One.", "Two.")
         await now.replaced(ref, Role.TTS, WORKER, 2)
         assert (await now.assign(ref, epoch=2, resumed=True)).error is None

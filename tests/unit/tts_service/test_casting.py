@@ -135,4 +135,4 @@ async def test_a_failure_to_load_is_tried_again() -> None:
 def test_the_voice_is_the_wanted_one_or_the_one_nearest_to_the_language(
     wanted: str, language: str, chosen: str
 ) -> None:
-    assert choose_voice(_VOICES, wanted, language) == chosen
+    assert choose_voice(_VOICES, wanted, language).name == chosen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from contextlib import nullcontext
 
 import pytest
@@ -14,12 +13,12 @@ from contracts.messages import EngineFailed
 from runtime.clock import Clock
 from runtime.tasks import TaskOwner
 from tests.support.clock import ManualClock
-from tests.unit.tts_service.scripted import ScriptedEngine, at, cast_of, engines_of
+from tests.unit.tts_service.scripted import ScriptedEngine, ScriptedUtterance, at, cast_of, engines_of
 from tts_service.cache import PhraseCache
 from tts_service.casting import Cast
 from tts_service.chain import Chain, Sound
 from tts_service.errors import EngineMissing, Unsaid
-from tts_service.ports import Pcm, Phrase, Synthesizer, VoiceInfo
+from tts_service.ports import Phrase, Synthesizer, VoiceInfo
 from tts_service.recording import Recorder
 from tts_service.scheduling import Turns
 
@@ -33,7 +32,7 @@ class _Stand:
         self.failures: list[tuple[str, str]] = []
         self.chain = Chain(
             engines_of(engines),
-            Recorder(Turns(1, clock), clock, 5.0),
+            Recorder(Turns(1, clock, self.tasks), clock),
             PhraseCache(1_000_000, self.tasks, lambda _: None),
             clock,
             rest_s=10.0,
@@ -113,9 +112,9 @@ class _FailsAfter(ScriptedEngine):
         super().__init__(incremental=False)
         self._phrases = phrases
 
-    def synthesize(self, phrase: Phrase) -> AsyncGenerator[Pcm, None]:
+    def begin(self, phrase: Phrase) -> ScriptedUtterance:
         self.fails_at = 0 if len(self.asked) >= self._phrases else None
-        return super().synthesize(phrase)
+        return super().begin(phrase)
 
 
 async def test_a_failure_inside_a_phrase_that_is_heard_ends_the_sentence() -> None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
 from contracts.messages import AssistantSnapshot, KnowledgeItem
 from runtime.tasks import TaskOwner
 from tests.support.clock import ManualClock
-from tests.unit.tts_service.scripted import CHUNK_MS, ScriptedEngine, at, cast_of, engines_of
+from tests.unit.tts_service.scripted import (
+    CHUNK_MS,
+    ScriptedEngine,
+    ScriptedUtterance,
+    at,
+    cast_of,
+    engines_of,
+)
 from tts_service.cache import PhraseCache
 from tts_service.chain import Chain, Sound
-from tts_service.ports import Pcm, Phrase
+from tts_service.ports import Pcm
 from tts_service.recording import Recorder
 from tts_service.scheduling import Turns
 from tts_service.warming import Warmer
@@ -42,10 +49,9 @@ class _SlowEngine(ScriptedEngine):
         super().__init__(2)
         self._clock = clock
 
-    async def synthesize(self, phrase: Phrase) -> AsyncGenerator[Pcm, None]:
-        async for pcm in super().synthesize(phrase):
-            await self._clock.sleep(CHUNK_MS / 1000)
-            yield pcm
+    async def advance(self, utterances: Sequence[ScriptedUtterance]) -> list[Pcm | None]:
+        await self._clock.sleep(CHUNK_MS / 1000)
+        return await super().advance(utterances)
 
 
 class _Stand:
@@ -55,7 +61,7 @@ class _Stand:
         self.tasks = TaskOwner("test")
         self.chain = Chain(
             engines_of({"one": self.engine}),
-            Recorder(Turns(1, self.clock), self.clock, 5.0),
+            Recorder(Turns(1, self.clock, self.tasks), self.clock),
             PhraseCache(1_000_000, self.tasks, lambda _: None),
             self.clock,
             rest_s=10.0,
@@ -67,7 +73,7 @@ class _Stand:
     async def until(self, count: int) -> None:
         """Until so many phrases were asked for, and a moment more."""
         async with asyncio.timeout(5):
-            while len(self.engine.asked) < count or self.engine.closed < count:
+            while len(self.engine.asked) < count or self.engine.ended < count:
                 await asyncio.sleep(0)
                 await self.clock.advance(0.01)
 

@@ -518,3 +518,17 @@ async def test_a_member_asks_for_another_tenant_by_name(there: Resting) -> None:
             for slug in ("beta", "nobody")
         ]
         assert theirs.replace("beta", "") == nobodys.replace("nobody", "")
+
+
+async def test_an_idle_connection_is_closed_when_it_has_been_kept(nats_url: str, tmp_path: Path) -> None:
+    assert rest_settings(nats_url, tmp_path).rest_keep_alive_s > 60, "what balancers keep"
+    async with rest(rest_settings(nats_url, tmp_path, rest_keep_alive_s=1)) as app:
+        host, port = app.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /v1/health/live HTTP/1.1\r\nHost: rest\r\n\r\n")
+        answer = await reader.readuntil(b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close" not in answer.lower()
+        await reader.read()  # until it is closed
+        writer.close()
+        await writer.wait_closed()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from runtime.clock import SystemClock
 from tts_service.engines.kokoro import KokoroEngine
 from tts_service.engines.piper import PiperEngine
 from tts_service.engines.synthetic import VOICE, SyntheticEngine
-from tts_service.ports import Synthesizer
+from tts_service.ports import Pcm, Phrase, Synthesizer
 
 
 class CountingExecutor(ThreadPoolExecutor):
@@ -29,6 +29,15 @@ class CountingExecutor(ThreadPoolExecutor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         self.given += 1
         return super().submit(fn, *args, **kwargs)
+
+
+async def chunks_of(engine: Synthesizer, phrase: Phrase) -> AsyncGenerator[Pcm, None]:
+    """The phrase, said alone, as it is made."""
+    utterance = engine.begin(phrase)
+    while utterance.run is not None:
+        (pcm,) = await engine.advance([utterance])
+        if pcm is not None:
+            yield pcm
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,14 @@ def model_store(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
 def piper(model_store: ModelStore) -> Iterator[Stand]:
     with CountingExecutor() as executor:
         engine = PiperEngine.load([model_store.path("piper-joe")], 1, executor)
+        yield Stand(engine, "joe", 22_050, 400, executor)
+
+
+@pytest.fixture(scope="session")
+def piper_in_batches(model_store: ModelStore) -> Iterator[Stand]:
+    """As on a device that gains by them."""
+    with CountingExecutor() as executor:
+        engine = PiperEngine.load([model_store.path("piper-joe")], 1, executor, together=4)
         yield Stand(engine, "joe", 22_050, 400, executor)
 
 
@@ -78,7 +95,7 @@ def synthetic() -> Iterator[Stand]:
         yield Stand(SyntheticEngine(SystemClock(), 1000, 0), VOICE, 8_000, 100_000, executor)
 
 
-@pytest.fixture(params=["synthetic", "piper", "kokoro"])
+@pytest.fixture(params=["synthetic", "piper", "piper_in_batches", "kokoro"])
 def stand(request: pytest.FixtureRequest) -> Stand:
     """Every engine there is, one after the other."""
     found: Stand = request.getfixturevalue(request.param)

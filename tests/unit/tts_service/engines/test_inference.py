@@ -1,34 +1,20 @@
-"""What the engines share: chunks by the second, and one loudness."""
+"""What the engines share: sessions, and one loudness."""
 
 from __future__ import annotations
-
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from tts_service.engines.inference import gain_to_speech_level, stream
+from tts_service.engines.inference import gain_to_speech_level, open_session
+from tts_service.errors import EngineMissing
 
 
-async def test_a_long_chunk_is_given_out_by_the_second() -> None:
-    samples = np.arange(20_000, dtype=np.float32)
-    with ThreadPoolExecutor(1) as executor:
-        parts = [pcm async for pcm in stream(iter([samples, samples[:5]]), 8_000, executor)]
-    assert [len(pcm.samples) for pcm in parts] == [8_000, 8_000, 4_000, 5]
-    assert np.array_equal(np.concatenate([pcm.samples for pcm in parts[:3]]), samples)
-    assert {pcm.rate_hz for pcm in parts} == {8_000}
-
-
-async def test_an_error_of_the_thread_reaches_the_listener() -> None:
-    def broken():  # type: ignore[no-untyped-def]  # a generator that fails
-        yield np.zeros(10, np.float32)
-        raise ValueError("in the thread")
-
-    with ThreadPoolExecutor(1) as executor:
-        chunks = stream(broken(), 8_000, executor)
-        assert len((await anext(chunks)).samples) == 10
-        with pytest.raises(ValueError, match="in the thread"):
-            await anext(chunks)
+def test_a_device_that_onnxruntime_was_not_built_for_is_refused_with_the_mend(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(EngineMissing, match=r"nothing for the device cuda \(install onnxruntime-gpu"):
+        open_session(b"", 1, "cuda")
 
 
 @pytest.mark.parametrize("loudness", [0.01, 0.3])

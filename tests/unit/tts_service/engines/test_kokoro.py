@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from models.store import ModelStore
-from tests.unit.tts_service.engines.conftest import Stand
+from tests.unit.tts_service.engines.conftest import Stand, chunks_of
 from tts_service.engines.kokoro import KokoroEngine
 from tts_service.errors import EngineMissing, LanguageUnsupported, VoiceUnusable
 from tts_service.ports import Phrase
@@ -22,12 +22,12 @@ def test_voices_come_from_archives_and_folders(kokoro: Stand) -> None:
     voices = {voice.name: voice.language for voice in kokoro.engine.voices()}
     assert voices["jm_kumo"] == "ja-JP"
     assert (voices["af_alpha"], voices["bm_kumo"]) == ("en-US", "en-GB")
-    assert not kokoro.engine.incremental
+    assert not any(voice.incremental for voice in kokoro.engine.voices())
 
 
 async def _speak(stand: Stand, voice: str, language: str) -> list[np.ndarray]:
     phrase = Phrase("Can't.", voice, 1.0, language)
-    return [pcm.samples async for pcm in stand.engine.synthesize(phrase)]
+    return [pcm.samples async for pcm in chunks_of(stand.engine, phrase)]
 
 
 async def test_the_same_style_from_a_folder_sounds_the_same(kokoro: Stand) -> None:
@@ -49,7 +49,7 @@ async def test_it_is_silent_for_a_moment_only_before_it_speaks(kokoro: Stand) ->
 
 def test_a_language_that_it_cannot_speak_is_refused(kokoro: Stand) -> None:
     with pytest.raises(LanguageUnsupported, match="cannot speak ja-JP here"):
-        kokoro.engine.synthesize(Phrase("こんにちは", "jf_alpha", 1.0, "ja-JP"))
+        kokoro.engine.begin(Phrase("こんにちは", "jf_alpha", 1.0, "ja-JP"))
 
 
 def test_without_the_package_the_mend_is_a_command(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from models.store import ModelStore
-from tests.unit.tts_service.engines.conftest import Stand
+from tests.unit.tts_service.engines.conftest import Stand, chunks_of
 from tts_service.engines.piper import PiperEngine
 from tts_service.errors import EngineMissing, VoiceUnusable
 from tts_service.ports import Phrase, VoiceInfo
@@ -20,14 +20,14 @@ _EXECUTOR = ThreadPoolExecutor(1)
 
 def test_a_voice_is_named_by_its_file(piper: Stand) -> None:
     assert piper.engine.voices() == (VoiceInfo("joe", "en-US"),)
-    assert piper.engine.incremental
 
 
 async def test_the_first_chunk_is_a_quarter_of_a_second_however_long_the_sentence(piper: Stand) -> None:
     chunks = [
         len(pcm.samples)
-        async for pcm in piper.engine.synthesize(
-            Phrase("On Saturday we are open from nine in the morning until one in the afternoon.", "joe")
+        async for pcm in chunks_of(
+            piper.engine,
+            Phrase("On Saturday we are open from nine in the morning until one in the afternoon.", "joe"),
         )
     ]
     assert chunks[0] == 24 * 256

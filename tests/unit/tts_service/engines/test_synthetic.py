@@ -7,12 +7,13 @@ import asyncio
 import numpy as np
 
 from tests.support.clock import ManualClock
+from tests.unit.tts_service.engines.conftest import chunks_of
 from tts_service.engines.synthetic import VOICE, SyntheticEngine
-from tts_service.ports import Phrase
+from tts_service.ports import Phrase, Run
 
 
 async def _tone(engine: SyntheticEngine, text: str) -> np.ndarray:
-    return np.concatenate([pcm.samples async for pcm in engine.synthesize(Phrase(text, VOICE))])
+    return np.concatenate([pcm.samples async for pcm in chunks_of(engine, Phrase(text, VOICE))])
 
 
 async def test_it_is_as_long_as_was_set_and_always_the_same() -> None:
@@ -34,10 +35,21 @@ async def test_different_texts_have_different_pitches() -> None:
 
 async def test_the_first_chunk_waits_as_long_as_was_set() -> None:
     clock = ManualClock()
-    stream = SyntheticEngine(clock, 1000, 250).synthesize(Phrase("Hello.", VOICE))
+    stream = chunks_of(SyntheticEngine(clock, 1000, 250), Phrase("Hello.", VOICE))
     first = asyncio.ensure_future(anext(stream))
     await clock.advance(0.249)
     assert not first.done()
     await clock.advance(0.001)
     assert len((await first).samples) == 1600
     await stream.aclose()
+
+
+async def test_phrases_of_one_run_wait_once() -> None:
+    clock = ManualClock()
+    engine = SyntheticEngine(clock, 1000, 250, together=3)
+    tones = [engine.begin(Phrase(text, VOICE)) for text in ("One.", "Two.", "Three.")]
+    assert {tone.run for tone in tones} == {Run(True, 3)}
+    first = asyncio.ensure_future(engine.advance(tones))
+    await clock.advance(0.25)
+    assert all(pcm is not None for pcm in await first)
+    assert {tone.run for tone in tones} == {Run(False, 3)}
