@@ -92,7 +92,7 @@ def test_a_thousand_tenants_that_came_once_are_forgotten() -> None:
     for number in range(5000):
         shares.charge(f"tenant-{number}", 1.0)
         shares.charge("steady", 1.0)
-    assert len(shares._finish) <= 1026
+    assert len(shares._stands) <= 1026
 
 
 @given(_COSTS)
