@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from contracts.messages import Role, Stage
 from contracts.telemetry import ENGINE_EASED
-from llm_service.engines import ENGINES, Means
+from llm_service.engines import ENGINES, EngineFactory, Means
 from llm_service.handlers import DialogueHolder
 from llm_service.pool import EnginePool
 from llm_service.settings import Settings
 from models.hub import HuggingFaceHub
 from models.store import ModelStore
 from runtime.process import Context, Service
+from runtime.shares import TenantShares
 from runtime.tasks import TaskOwner
 from runtime.worker import Worker
 
@@ -20,16 +22,18 @@ from runtime.worker import Worker
 class LlmApp:
     """The running service."""
 
-    def __init__(self, settings: Settings, context: Context) -> None:
+    def __init__(self, settings: Settings, context: Context, factories: Mapping[str, EngineFactory]) -> None:
         self._settings = settings
+        shares = TenantShares()
         home = settings.home / "models"
         models = ModelStore(home, HuggingFaceHub(home / "hub"))
         self._pool = EnginePool(
             settings,
-            ENGINES,
+            factories,
             Means(models, context.clock),
             context.rng,
             partial(context.metrics.counter(ENGINE_EASED).add, Stage.LLM),
+            weight=shares,
         )
         self._replies = TaskOwner(f"{context.process}:calls")  # one that fails must not end the process
         holder = DialogueHolder(
@@ -50,6 +54,7 @@ class LlmApp:
             metrics=context.metrics,
             tasks=context.tasks,
             heartbeat_s=settings.heartbeat_s,
+            shares=shares,
             room=lambda: self._pool.room(len(self._worker)),
         )
 
@@ -69,9 +74,9 @@ class LlmApp:
         await self._pool.close()
 
 
-def build(settings: Settings, context: Context) -> LlmApp:
+def build(settings: Settings, context: Context, factories: Mapping[str, EngineFactory] = ENGINES) -> LlmApp:
     """The service, not started."""
-    return LlmApp(settings, context)
+    return LlmApp(settings, context, factories)
 
 
 SERVICE = Service("llm", Settings, build)

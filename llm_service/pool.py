@@ -22,7 +22,7 @@ from llm_service.ports import Delta, LanguageModel, Prompt
 from llm_service.retry import Deadlined, Retrying, RetryPolicy
 from llm_service.settings import Settings
 from llm_service.sharing import Shared
-from runtime.fair_queue import FairGate
+from runtime.fair_queue import FairGate, Weight, alike
 from runtime.room import RoomMeter, least_room
 
 log = logging.getLogger(__name__)
@@ -40,11 +40,14 @@ class EnginePool:
         means: Means,
         rng: random.Random,
         tell_eased: Callable[[str, Eased], None] = lambda _engine, _how: None,
+        *,
+        weight: Weight = alike,
     ) -> None:
         self._settings = settings
         self._factories = factories
         self._means = means
         self._rng = rng
+        self._weight = weight
         self._meters: dict[str, RoomMeter] = {}
         self._gates: dict[str, FairGate] = {}
         rules = EasingRules(
@@ -134,7 +137,7 @@ class EnginePool:
     def _shared(self, name: str, engine: LanguageModel) -> LanguageModel:
         settings, clock = self._settings, self._means.clock
         slots = settings.llm_slots.get(name, _SLOTS)
-        gate = self._gates[name] = FairGate(slots, clock)
+        gate = self._gates[name] = FairGate(slots, clock, self._weight)
         self._meters[name] = RoomMeter(slots, settings.llm_wait_budget_s, clock)
         return Shared(engine, gate, self._meters[name], clock, settings.llm_queue_timeout_s)
 

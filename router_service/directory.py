@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from contracts.identities import PhoneNumber, TenantSlug
 from contracts.messages import Price
+from contracts.messages.base import Share
 from router_service.currencies import CURRENCIES
 
 
@@ -45,6 +46,7 @@ class TenantEntry(_Entry):
     subscription_active: bool = True
     max_concurrent_calls: Annotated[int, Field(ge=0)] = 10
     inbound_reserve: Annotated[int, Field(ge=0)] = 0
+    share: Share | None = None
     price: PriceEntry | None = None
     recording_allowed: bool = False
     assistants: dict[str, dict[str, Any]]

@@ -79,6 +79,7 @@ async def _tenant(work: Work, slug: str, entry: TenantEntry) -> Tenant | None:
         active=entry.subscription_active,
         max_concurrent_calls=entry.max_concurrent_calls,
         inbound_reserve=entry.inbound_reserve,
+        share=entry.share,
         price=subscriptions.price_kept(entry.price),
     )
     if found != [tenant] or subscribed != [wanted]:

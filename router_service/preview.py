@@ -51,6 +51,7 @@ async def _snapshot(
         max_concurrent_calls=number.max_concurrent_calls,
         tenant_max_concurrent_calls=terms.max_concurrent_calls,
         tenant_inbound_reserve=terms.inbound_reserve,
+        tenant_share=terms.share,
         recording_allowed=tenant.recording_allowed,
         price=terms.price,
         assistant=assistant,

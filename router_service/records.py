@@ -30,7 +30,9 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a subscription buys; `price` is a Price, or None where minutes are not charged."""
+    """What a subscription buys; `share` is what it gets of an engine that many want, `price` a Price, or None
+    where minutes are not charged.
+    """
 
     id: str
     slug: str
@@ -38,11 +40,12 @@ class Plan:
     max_concurrent_calls: int
     inbound_reserve: int
     price: dict[str, Any] | None = None
+    share: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One a tenant; limits and a price of its own where it has any, else the plan's."""
+    """One a tenant; limits, a share and a price of its own where it has any, else the plan's."""
 
     tenant_id: str
     plan_id: str
@@ -51,6 +54,7 @@ class Subscription:
     max_concurrent_calls: int | None = None
     inbound_reserve: int | None = None
     price: dict[str, Any] | None = None
+    share: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

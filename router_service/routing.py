@@ -141,5 +141,6 @@ def _terms(slug: str, tenant: TenantEntry, entry: NumberEntry) -> dict[str, Any]
         "tenant_max_concurrent_calls": tenant.max_concurrent_calls,
         "recording_allowed": tenant.recording_allowed,
         "price": tenant.price,
+        "tenant_share": tenant.share or 1,
         "tenant_inbound_reserve": min(tenant.inbound_reserve, tenant.max_concurrent_calls),
     }

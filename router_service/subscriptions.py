@@ -1,4 +1,6 @@
-"""Plans, and which tenant is on which: what decides how many calls it may hold, and what a minute costs."""
+"""Plans, and which tenant is on which: what decides how many calls it may hold, how much of the engines they
+get, and what a minute costs.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +37,7 @@ async def put_plan(work: Work, op: m.PutPlan) -> m.SubscriptionsReply:
         max_concurrent_calls=wanted.max_concurrent_calls,
         inbound_reserve=wanted.inbound_reserve,
         price=price_kept(wanted.price),
+        share=wanted.share,
     )
     await work.rows(Plan).put(plan)
     for subscription in await work.rows(Subscription).find(plan_id=plan.id):
@@ -66,6 +69,7 @@ async def put(work: Work, op: m.PutSubscription) -> m.SubscriptionsReply:
         max_concurrent_calls=op.max_concurrent_calls,
         inbound_reserve=op.inbound_reserve,
         price=price_kept(op.price),
+        share=op.share,
     )
     view = await _view(work, tenant, subscription)
     _check_reserve(view.inbound_reserve, view.max_concurrent_calls)
@@ -102,6 +106,7 @@ class Terms:
     max_concurrent_calls: int
     inbound_reserve: int
     price: m.Price | None = None
+    share: int = 1
 
 
 def in_force(subscription: Subscription, plan: Plan, now_us: int) -> Terms:
@@ -110,7 +115,8 @@ def in_force(subscription: Subscription, plan: Plan, now_us: int) -> Terms:
     reserve = _own_or(subscription.inbound_reserve, plan.inbound_reserve)
     ended = subscription.ends_us is not None and subscription.ends_us <= now_us
     price = _own_or(subscription.price, plan.price)
-    return Terms(subscription.active and not ended, calls, min(reserve, calls), _price(price))
+    share = _own_or(subscription.share, plan.share)
+    return Terms(subscription.active and not ended, calls, min(reserve, calls), _price(price), share)
 
 
 def price_kept(price: m.Price | None) -> dict[str, Any] | None:
@@ -141,6 +147,7 @@ async def _view(work: Work, tenant: Tenant, subscription: Subscription) -> m.Sub
         ends_us=subscription.ends_us,
         max_concurrent_calls=_own_or(subscription.max_concurrent_calls, plan.max_concurrent_calls),
         inbound_reserve=_own_or(subscription.inbound_reserve, plan.inbound_reserve),
+        share=terms.share,
         price=terms.price,
     )
 
@@ -151,5 +158,6 @@ def _plan_view(plan: Plan) -> m.PlanView:
         name=plan.name,
         max_concurrent_calls=plan.max_concurrent_calls,
         inbound_reserve=plan.inbound_reserve,
+        share=plan.share,
         price=_price(plan.price),
     )

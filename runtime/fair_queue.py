@@ -4,6 +4,7 @@ Each tenant has a clock that runs with what it was given, divided by its weight;
 next. A tenant that asks for ten times its share waits for itself, and one that asks for little hardly waits.
 A tenant that was away saves up a little, its `credit`, so that a burst of one who asks for less than its
 share does not wait behind one who always asks; beyond that it begins where the others are now.
+What was charged is put right at the weight that it was charged with, for a weight may change meanwhile.
 
 `Shares` keeps the clocks, `FairQueue` orders work by them, `FairGate` runs it. Costs are in seconds of the
 engine; what is charged on the way in is a guess, and is put right when the work is done.
@@ -17,13 +18,15 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from runtime.clock import Clock
 
 Item = TypeVar("Item")
 Weight = Callable[[str], float]
-"""A tenant's share beside the others': 2 gets twice what 1 gets, while both want more than there is."""
+"""A tenant's share beside the others', 1 or more: 2 gets twice what 1 gets, while both want more than there
+is.
+"""
 
 CREDIT_S: Final = 1.0
 """Of an engine's time, saved up by who asks for less than its share."""
@@ -37,6 +40,13 @@ def alike(_tenant: str) -> float:
     return 1.0
 
 
+class _Stand(NamedTuple):
+    """Where a tenant's last work ended on its clock, and the weight that this was charged with."""
+
+    finish: float
+    weight: float
+
+
 class Shares:
     """What each tenant was given, on the clocks that decide who is next."""
 
@@ -44,28 +54,35 @@ class Shares:
         self._weight = weight
         self._credit = credit
         self._now = 0.0
-        self._finish: dict[str, float] = {}
+        self._stands: dict[str, _Stand] = {}
 
     def start_of(self, tenant: str) -> float:
         """Where this tenant's next work would begin; who has the least goes next."""
-        return max(self._now - self._credit, self._finish.get(tenant, 0.0))
+        return max(self._now - self._credit / self._weight(tenant), self.finish_of(tenant))
 
     def charge(self, tenant: str, cost: float, start: float | None = None) -> None:
         """This tenant is given so much, from `start` on, or from where it stands."""
         begin = self.start_of(tenant) if start is None else start
+        weight = self._weight(tenant)
         self._now = max(self._now, begin)
-        self._finish[tenant] = begin + cost / self._weight(tenant)
-        if len(self._finish) > _SWEEP_AT:
-            self._finish = {who: end for who, end in self._finish.items() if end > self._now - self._credit}
+        self._stands[tenant] = _Stand(begin + cost / weight, weight)
+        if len(self._stands) > _SWEEP_AT:
+            passed = self._now - self._credit
+            self._stands = {who: stand for who, stand in self._stands.items() if stand.finish > passed}
 
-    def correct(self, tenant: str, difference: float) -> None:
-        """It cost so much more, or less, than was charged."""
-        if tenant in self._finish:
-            self._finish[tenant] += difference / self._weight(tenant)
+    def correct(self, tenant: str, difference: float) -> float:
+        """It cost so much more, or less, than was charged; returns by how much its clock was moved."""
+        stand = self._stands.get(tenant)
+        if stand is None:
+            return 0.0
+        moved = difference / stand.weight
+        self._stands[tenant] = stand._replace(finish=stand.finish + moved)
+        return moved
 
     def finish_of(self, tenant: str) -> float:
         """Where this tenant's last work ended."""
-        return self._finish.get(tenant, 0.0)
+        stand = self._stands.get(tenant)
+        return stand.finish if stand is not None else 0.0
 
 
 @dataclass(eq=False, slots=True)
@@ -131,9 +148,9 @@ class FairQueue(Generic[Item]):
 
     def correct(self, tenant: str, difference: float) -> None:
         """What this tenant's work cost beyond what was charged."""
-        self._shares.correct(tenant, difference)
+        moved = self._shares.correct(tenant, difference)
         if tenant in self._starts:
-            self._rank(tenant, self._starts[tenant] + difference)
+            self._rank(tenant, self._starts[tenant] + moved)
 
     def _settle(self, tenant: str) -> None:
         """Have the first of the line ranked, or the line gone."""

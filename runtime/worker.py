@@ -37,6 +37,7 @@ from runtime.connection import leave
 from runtime.errors import BorderUnknown, CallReleased, WorkerDraining
 from runtime.history import read_history
 from runtime.listening import Listening
+from runtime.shares import TenantShares
 from runtime.tasks import TaskOwner
 from runtime.telemetry import Metrics
 
@@ -126,9 +127,12 @@ class Worker:
         metrics: Metrics,
         tasks: TaskOwner,
         heartbeat_s: float,
+        shares: TenantShares,
         room: Callable[[], int | None] = lambda: None,
     ) -> None:
-        """`room` tells how many more calls it can take now within its latency budget; None: only counted."""
+        """`shares` learns what the calls say that are held. `room` tells how many more calls it can take now
+        within its latency budget; None: only counted.
+        """
         self.role = role
         self.process = process
         self._capacity = capacity
@@ -137,6 +141,7 @@ class Worker:
         self._clock = clock
         self._tasks = tasks
         self._heartbeat_s = heartbeat_s
+        self._shares = shares
         self._room = room
         self._started_us = clock.now_us()
         self._reading = asyncio.Semaphore(_READ_AT_ONCE)
@@ -211,6 +216,7 @@ class Worker:
                 held.subscription = await self._bus.on_events(ref, self._hear, self._wanted)
             held.epoch = assign.epoch
             held.border.join(assign.since)
+            self._shares.take(ref, assign.share)
             resumes = assign.resumed and assign.epoch > held.taken
             history = await self._learn(ref, held, assign) if resumes else ()
             if resumes and held.taken:
@@ -326,6 +332,7 @@ class Worker:
         try:
             await self._holder.drop(ref)
         finally:
+            self._shares.drop(ref)
             del self._held[ref]
             if held.subscription is not None:
                 await leave(held.subscription)

@@ -130,6 +130,7 @@ class Call:
             moving=tuple(sorted(self.moving)),
             lives=dict(self.lives),
             price=self.snapshot.price,
+            share=self.snapshot.tenant_share,
             answered_us=self.answered_us,
         )
 
@@ -144,6 +145,7 @@ class Call:
             assistant=self.snapshot.assistant,
             since=dict(self.since),
             resumed=resumed,
+            share=self.snapshot.tenant_share,
         )
 
     def accepted(self) -> OpenCallReply:
@@ -178,6 +180,7 @@ def restored(record: ActiveCall, numbers: Mapping[str, NumberSnapshot]) -> Call:
         tenant=record.tenant,
         tenant_name=known.tenant_name if known else record.tenant,
         price=record.price,
+        tenant_share=record.share,
         assistant=record.assistant,
     )
     request = OpenCall(

@@ -11,6 +11,7 @@ from contracts.telemetry import Span
 from models.hub import HuggingFaceHub
 from models.store import ModelStore
 from runtime.process import Context, Service
+from runtime.shares import TenantShares
 from runtime.tasks import TaskOwner
 from runtime.worker import Worker
 from stt_service.batching import DetectionLoop
@@ -41,7 +42,8 @@ class SttApp:
         self._context = context
         home = settings.home / "models"
         ground = Ground(settings, ModelStore(home, HuggingFaceHub(home / "hub")), context.clock)
-        self._engines = EnginePool(factories, ground, context.tasks)
+        shares = TenantShares()
+        self._engines = EnginePool(factories, ground, context.tasks, shares)
         self._detectors = DetectorPool(DETECTORS, ground, context.tasks)
         self._chain = Chain(self._engines, context.clock, settings.stt_engine_rest_s)
         self._calls = TaskOwner(f"{context.process}:calls")  # one that fails must not end the process
@@ -67,6 +69,7 @@ class SttApp:
             metrics=context.metrics,
             tasks=context.tasks,
             heartbeat_s=settings.heartbeat_s,
+            shares=shares,
             room=lambda: self._engines.room(len(self._worker)),
         )
 

@@ -21,7 +21,7 @@ from audio.codec import decode_float
 from contracts.errors import TrunklineError
 from runtime.batches import BatchSize, outcomes
 from runtime.clock import Clock
-from runtime.fair_queue import FairQueue
+from runtime.fair_queue import FairQueue, Weight, alike
 from runtime.room import RoomMeter
 from stt_service.edges import Levels
 from stt_service.edges import levels as levels_of
@@ -225,14 +225,21 @@ class DecodeBatcher:
     """
 
     def __init__(
-        self, engine: Transcriber, clock: Clock, *, batch_limit: int, timeout_s: float, budget_s: float = 0.4
+        self,
+        engine: Transcriber,
+        clock: Clock,
+        *,
+        batch_limit: int,
+        timeout_s: float,
+        budget_s: float = 0.4,
+        weight: Weight = alike,
     ) -> None:
         self.meter = RoomMeter(1, budget_s, clock)
         self._size = BatchSize(batch_limit, budget_s, least=_LEAST_S)
         self._engine = engine
         self._clock = clock
         self._timeout_s = timeout_s
-        self._queue: FairQueue[_Waiting] = FairQueue(credit=_CREDIT_S)
+        self._queue: FairQueue[_Waiting] = FairQueue(weight, _CREDIT_S)
         self._queued = asyncio.Event()
         self._glance: _Waiting | None = None
         self._glanced = asyncio.Event()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from contracts.errors import TrunklineError
+from runtime.fair_queue import Weight, alike
 from runtime.room import least_room
 from runtime.tasks import TaskOwner
 from stt_service.batching import DecodeBatcher, DetectionLoop
@@ -26,9 +27,14 @@ class EnginePool:
     """Engines by name, each with the batcher before it, which `tasks` keeps running."""
 
     def __init__(
-        self, factories: Mapping[str, Callable[[Ground], Transcriber]], ground: Ground, tasks: TaskOwner
+        self,
+        factories: Mapping[str, Callable[[Ground], Transcriber]],
+        ground: Ground,
+        tasks: TaskOwner,
+        weight: Weight = alike,
     ) -> None:
         self._factories = factories
+        self._weight = weight
         self._ground = ground
         self._tasks = tasks
         self._batchers: dict[str, tuple[DecodeBatcher, asyncio.Task[None]]] = {}
@@ -88,6 +94,7 @@ class EnginePool:
             batch_limit=settings.stt_batch_limit,
             timeout_s=settings.stt_engine_timeout_s,
             budget_s=settings.stt_wait_budget_s,
+            weight=self._weight,
         )
         return batcher, self._tasks.spawn(batcher.run(), f"engine {name}")
 

@@ -12,6 +12,7 @@ from models.hub import HuggingFaceHub
 from models.store import ModelStore
 from runtime.process import Context, Service
 from runtime.room import RoomMeter
+from runtime.shares import TenantShares
 from runtime.tasks import TaskOwner
 from runtime.worker import Worker
 from tts_service.cache import PhraseCache
@@ -44,7 +45,8 @@ class TtsApp:
         self._engines = Engines(factories, settings, means, self._loader)
         self._tasks = TaskOwner(f"{context.process}:calls")  # one that fails must not end the process
         self._meter = RoomMeter(settings.tts_engine_slots, settings.tts_wait_budget_s, context.clock)
-        self._chain = self._new_chain()
+        shares = TenantShares()
+        self._chain = self._new_chain(shares)
         self._warmer = Warmer(
             self._chain, context.clock, share=settings.tts_warm_share, limit=settings.tts_warm_phrases
         )
@@ -71,6 +73,7 @@ class TtsApp:
             metrics=context.metrics,
             tasks=context.tasks,
             heartbeat_s=settings.heartbeat_s,
+            shares=shares,
             room=lambda: self._meter.room(len(self._worker)),
         )
 
@@ -93,10 +96,10 @@ class TtsApp:
         self._workers.shutdown(wait=False, cancel_futures=True)
         self._loader.shutdown(wait=False, cancel_futures=True)
 
-    def _new_chain(self) -> Chain:
+    def _new_chain(self, shares: TenantShares) -> Chain:
         settings, context = self._settings, self._context
         recorder = Recorder(
-            Turns(settings.tts_engine_slots, context.clock, self._tasks, self._meter),
+            Turns(settings.tts_engine_slots, context.clock, self._tasks, self._meter, shares),
             context.clock,
             timeout_s=settings.tts_engine_timeout_s,
             batch_limit=settings.tts_batch_limit,

@@ -9,7 +9,7 @@ from typing import Final
 from contracts import channels as ch
 from contracts import messages as m
 from contracts.errors import ErrorCode
-from contracts.examples.practice import BEGUN_MS, NUMBER, PRICE, RECEPTION, TENANT
+from contracts.examples.practice import BEGUN_MS, NUMBER, PRICE, RECEPTION, SHARE, TENANT
 from contracts.examples.story import Story
 from contracts.identities import uuid7
 
@@ -233,6 +233,7 @@ def _accounts(story: Story) -> None:
                 ends_us=None,
                 max_concurrent_calls=10,
                 inbound_reserve=2,
+                share=SHARE,
                 price=PRICE,
             )
         ),

@@ -14,6 +14,7 @@ from contracts.examples.practice import (
     QUIET_CALL,
     RECEPTION,
     REFUSED_CALL,
+    SHARE,
     WORKERS,
 )
 from contracts.examples.story import Story
@@ -69,6 +70,7 @@ def opening(story: Story) -> None:
         gateway="gateway-1",
         workers=WORKERS,
         assistant=RECEPTION,
+        share=SHARE,
     )
     story.say(ch.ASSIGN, assign, "A worker is given the call.", role="stt", process="stt-1")
     story.answer(m.Assigned(), "It has the call and hears its events.")

@@ -20,6 +20,7 @@ CALL: Final = CallRef(TENANT, uuid7(BEGUN_MS, Random(1)))
 REFUSED_CALL: Final = CallRef(TENANT, uuid7(BEGUN_MS + 260, Random(2)))
 QUIET_CALL: Final = CallRef(TENANT, uuid7(BEGUN_MS - 60_000, Random(3)))
 
+SHARE: Final = 2
 PRICE: Final = m.Price(per_minute_micros=90_000, currency="USD")
 
 RECEPTION: Final = m.AssistantSnapshot(
@@ -52,4 +53,5 @@ ACTIVE_CALL: Final = m.ActiveCall(
     workers=WORKERS,
     assistant=RECEPTION,
     price=PRICE,
+    share=SHARE,
 )

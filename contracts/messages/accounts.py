@@ -8,24 +8,25 @@ from pydantic import Field, JsonValue
 
 from contracts.identities import RecordId, TenantSlug
 from contracts.messages.access import Asked, Cursor, Line, PageSize, Secret
-from contracts.messages.base import Calls, Count, Message, Micros, PlanSlug, Reply
+from contracts.messages.base import Calls, Count, Message, Micros, PlanSlug, Reply, Share
 from contracts.messages.money import Price
 
 
 class PlanView(Message):
-    """What a subscription buys: calls at once, and how many of those outbound traffic cannot take; and what
-    an answered minute costs, where minutes are charged.
+    """What a subscription buys: calls at once, how many of those outbound traffic cannot take, and the share
+    of the engines beside other tenants'; and what an answered minute costs, where minutes are charged.
     """
 
     slug: PlanSlug
     name: str
     max_concurrent_calls: Calls
     inbound_reserve: Calls
+    share: Share = 1
     price: Price | None = None
 
 
 class SubscriptionView(Message):
-    """A tenant's subscription as it is in force: the plan's limits and price, or its own where set."""
+    """A tenant's subscription as it is in force: the plan's limits, share and price, or its own where set."""
 
     tenant: TenantSlug
     plan: PlanSlug
@@ -33,6 +34,7 @@ class SubscriptionView(Message):
     ends_us: Micros | None
     max_concurrent_calls: Count
     inbound_reserve: Count
+    share: Share = 1
     price: Price | None = None
 
 
@@ -45,7 +47,9 @@ class ListPlans(Message):
 
 
 class PutPlan(Message):
-    """Make or change a plan; every tenant on it gets the new limits, and the price for its next calls."""
+    """Make or change a plan; every tenant on it gets the new limits, and the share and the price for its
+    next calls.
+    """
 
     op: Literal["put_plan"] = "put_plan"
     plan: PlanView
@@ -58,7 +62,7 @@ class GetSubscription(Message):
 
 
 class PutSubscription(Message):
-    """Set the subscription; a limit left out is the plan's, and so is the price."""
+    """Set the subscription; a limit left out is the plan's, and so are the share and the price."""
 
     op: Literal["put"] = "put"
     plan: PlanSlug
@@ -66,6 +70,7 @@ class PutSubscription(Message):
     ends_us: Micros | None = None
     max_concurrent_calls: Calls | None = None
     inbound_reserve: Calls | None = None
+    share: Share | None = None
     price: Price | None = None
 
 

@@ -20,6 +20,9 @@ Millis = Annotated[float, Field(ge=0, description="milliseconds")]
 Count = Annotated[int, Field(ge=0)]
 Calls = Annotated[int, Field(ge=0, le=1_000_000, description="calls at once")]
 Epoch = Annotated[int, Field(ge=1, le=0xFFFF, description="counts the assignments of a call")]
+Share = Annotated[
+    int, Field(ge=1, le=100, description="of an engine that many want: 2 gets twice what 1 gets")
+]
 PlanSlug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 ReplyNumber = Annotated[int, Field(ge=1, description="replies of a call count from 1; the greeting is one")]
 

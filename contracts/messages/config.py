@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from contracts.identities import PhoneNumber, TenantSlug
-from contracts.messages.base import Count, Message
+from contracts.messages.base import Count, Message, Share
 from contracts.messages.money import Price
 
 EngineName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
@@ -166,8 +166,9 @@ class NumberSnapshot(Message):
     """A called number resolved: whose it is, how many calls it may hold, and who answers.
 
     Of the tenant's calls, `tenant_inbound_reserve` are kept for callers: outbound traffic cannot take them.
-    `recording_allowed` is the tenant's word that its callers agree to have their calls recorded. Without a
-    `price` its calls are not charged by the minute.
+    `tenant_share` is what its calls get of an engine that other tenants want too. `recording_allowed` is the
+    tenant's word that its callers agree to have their calls recorded. Without a `price` its calls are not
+    charged by the minute.
     """
 
     number: PhoneNumber
@@ -178,6 +179,7 @@ class NumberSnapshot(Message):
     max_concurrent_calls: Annotated[int, Field(ge=0)] = 1
     tenant_max_concurrent_calls: Annotated[int, Field(ge=0)] = 10
     tenant_inbound_reserve: Count = 0
+    tenant_share: Share = 1
     recording_allowed: bool = False
     price: Price | None = None
     revision: Count = 0

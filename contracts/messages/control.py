@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, JsonValue, model_validator
 
 from contracts.identities import CallId, PhoneNumber, ProcessId, TenantSlug
-from contracts.messages.base import Count, Epoch, Message, Micros, Reply, Role
+from contracts.messages.base import Count, Epoch, Message, Micros, Reply, Role, Share
 from contracts.messages.calls import CallChannel, EndReason
 from contracts.messages.config import AssistantSnapshot
 from contracts.messages.money import Price
@@ -39,7 +39,8 @@ class Assign(Message):
 
     `since` holds for each role the epoch from which its process speaks: what that role said in an older one
     is stale. A role that is not named there speaks since the first. `resumed`: the call has gone on before,
-    and what was said so far is in the stream.
+    and what was said so far is in the stream. `share` is what the tenant gets of an engine that others want
+    too, as it was when the call began.
     """
 
     call: CallId
@@ -50,6 +51,7 @@ class Assign(Message):
     assistant: AssistantSnapshot
     since: dict[Role, Epoch] = Field(default_factory=dict)
     resumed: bool = False
+    share: Share = 1
 
 
 class Assigned(Reply):
@@ -123,7 +125,8 @@ class ActiveCall(Message):
     `since` is as in Assign. `attached`: its leg has come. `detached_us`: its gateway was lost then, and it
     waits for its leg. `moving` are the roles whose process may not have taken the call yet. `lives` holds the
     `started_us` of the processes, as far as it is known: another life of one does not hold the call. `price`
-    is the one that held when the call began, `answered_us` when its leg was answered, as far as it is known.
+    and `share` are those that held when the call began, `answered_us` is when its leg was answered, as far as
+    it is known.
     """
 
     call: CallId
@@ -144,6 +147,7 @@ class ActiveCall(Message):
     direction: Direction = Direction.INBOUND
     channel: CallChannel = CallChannel.WEB
     price: Price | None = None
+    share: Share = 1
     answered_us: Micros | None = None
 
 

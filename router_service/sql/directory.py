@@ -76,9 +76,9 @@ class SqlDirectory:
 
     def _terms(self, row: Any) -> _Seen:
         """The revision and what the subscription amounts to now: it may have ended since, with no change."""
-        plan = Plan("", "", "", row.plan_calls, row.plan_reserve, row.plan_price)
+        plan = Plan("", "", "", row.plan_calls, row.plan_reserve, row.plan_price, row.plan_share)
         subscription = Subscription(
-            row.id, "", row.active, row.ends_us, row.own_calls, row.own_reserve, row.own_price
+            row.id, "", row.active, row.ends_us, row.own_calls, row.own_reserve, row.own_price, row.own_share
         )
         return row.revision, in_force(subscription, plan, self._now_us())
 
@@ -95,9 +95,11 @@ _TENANTS: Final = (
         SUBSCRIPTIONS.c.max_concurrent_calls.label("own_calls"),
         SUBSCRIPTIONS.c.inbound_reserve.label("own_reserve"),
         SUBSCRIPTIONS.c.price.label("own_price"),
+        SUBSCRIPTIONS.c.share.label("own_share"),
         PLANS.c.max_concurrent_calls.label("plan_calls"),
         PLANS.c.inbound_reserve.label("plan_reserve"),
         PLANS.c.price.label("plan_price"),
+        PLANS.c.share.label("plan_share"),
     )
     .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.tenant_id == TENANTS.c.id)
     .join(PLANS, PLANS.c.id == SUBSCRIPTIONS.c.plan_id)
@@ -147,6 +149,7 @@ def _entry(
             "subscription_active": terms.active,
             "max_concurrent_calls": terms.max_concurrent_calls,
             "inbound_reserve": terms.inbound_reserve,
+            "share": terms.share,
             "price": terms.price and terms.price.model_dump(),
             "recording_allowed": row.recording_allowed,
             "assistants": assistants,

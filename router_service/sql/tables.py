@@ -83,6 +83,7 @@ PLANS: Final = Table(
     Column("max_concurrent_calls", Integer, nullable=False),
     Column("inbound_reserve", Integer, nullable=False),
     Column("price", _JSON),
+    Column("share", Integer, nullable=False, server_default="1"),
 )
 SUBSCRIPTIONS: Final = Table(
     "subscriptions",
@@ -94,6 +95,7 @@ SUBSCRIPTIONS: Final = Table(
     Column("max_concurrent_calls", Integer),
     Column("inbound_reserve", Integer),
     Column("price", _JSON),
+    Column("share", Integer),
 )
 USERS: Final = Table(
     "users",

@@ -14,6 +14,7 @@ from contracts.identities import CallRef
 from contracts.messages import Assign, Event, Role
 from runtime.process import Context
 from runtime.settings import ProcessSettings
+from runtime.shares import TenantShares
 from runtime.worker import Worker
 from tests.support.context import service_context
 
@@ -87,6 +88,7 @@ class Crew:
     worker: Worker
     keeper: Keeper
     context: Context
+    shares: TenantShares
 
 
 @asynccontextmanager
@@ -106,7 +108,7 @@ async def crew(
     async with service_context(
         settings, role.value, process=process, on_task_failure=failures.append
     ) as context:
-        keeper = keeper or Keeper()
+        keeper, shares = keeper or Keeper(), TenantShares()
         worker = Worker(
             role,
             process,
@@ -117,11 +119,12 @@ async def crew(
             metrics=context.metrics,
             tasks=context.tasks,
             heartbeat_s=heartbeat_s,
+            shares=shares,
             room=room,
         )
         await worker.start()
         await context.bus.flush()
-        yield Crew(worker, keeper, context)
+        yield Crew(worker, keeper, context, shares)
         keeper.gate.set()
         await worker.stop()
     assert not failures, failures

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from contracts import messages as m
 from contracts.channels import ROUTER_SUBSCRIPTIONS
-from contracts.messages.base import Calls, Micros, PlanSlug
+from contracts.messages.base import Calls, Micros, PlanSlug, Share
 from gateway_service.rest.dependencies import Ask
 from gateway_service.rest.json_route import JsonRoute
 from gateway_service.rest.shapes import Body, PriceBody
@@ -15,13 +15,14 @@ router = APIRouter(prefix="/v1/subscription", tags=["plans"], route_class=JsonRo
 
 
 class SubscriptionBody(Body):
-    """The plan, and where the tenant has limits or a price of its own, those."""
+    """The plan, and where the tenant has limits, a share or a price of its own, those."""
 
     plan: PlanSlug
     active: bool = True
     ends_us: Micros | None = None
     max_concurrent_calls: Calls | None = None
     inbound_reserve: Calls | None = None
+    share: Share | None = None
     price: PriceBody | None = None
 
 
@@ -33,7 +34,7 @@ async def get_subscription(ask: Ask) -> m.SubscriptionView:
 
 @router.put("")
 async def put_subscription(body: SubscriptionBody, ask: Ask) -> m.SubscriptionView:
-    """Set the subscription; a limit left out is the plan's, and so is the price."""
+    """Set the subscription; a limit left out is the plan's, and so are the share and the price."""
     return await _asked(ask, m.PutSubscription(**body.given()))
 
 

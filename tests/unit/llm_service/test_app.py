@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,11 +41,15 @@ from contracts.messages import (
 from contracts.telemetry import ENGINE_EASED, ENGINE_FAILURES
 from contracts.wire import channel_of
 from llm_service.app import LlmApp, build
+from llm_service.engines import ENGINES, EngineFactory
+from llm_service.ports import Delta, LanguageModel, Prompt
 from llm_service.settings import Settings
+from runtime.clock import Clock
 from runtime.process import Context
+from tests.support.clock import ManualClock
 from tests.support.context import service_context
 from tests.support.waiting import eventually
-from tests.unit.llm_service.scripted import assistant, turn
+from tests.unit.llm_service.scripted import ScriptedEngine, assistant, turn
 
 REPLIES = frozenset(row.name for row in (REPLY_SENTENCE, REPLY_COMPLETED, ENGINE_FAILED))
 NOBODY = "http://127.0.0.1:9/v1"
@@ -126,7 +131,13 @@ class Service:
         return line
 
     async def ask(
-        self, ref: CallRef, snapshot: AssistantSnapshot, epoch: int, *, resumed: bool = False
+        self,
+        ref: CallRef,
+        snapshot: AssistantSnapshot,
+        epoch: int,
+        *,
+        resumed: bool = False,
+        share: int = 1,
     ) -> Assigned:
         assign = Assign(
             call=ref.call,
@@ -137,6 +148,7 @@ class Service:
             assistant=snapshot,
             since={Role.LLM: epoch},
             resumed=resumed,
+            share=share,
         )
         return await self.context.bus.request(
             ASSIGN, assign, Assigned, timeout_s=10, role="llm", process=self.context.process
@@ -144,11 +156,18 @@ class Service:
 
 
 @asynccontextmanager
-async def running(nats_url: str, home: Path, **settings: Any) -> AsyncIterator[Service]:
+async def running(
+    nats_url: str,
+    home: Path,
+    factories: Mapping[str, EngineFactory] = ENGINES,
+    *,
+    clock: Clock | None = None,
+    **settings: Any,
+) -> AsyncIterator[Service]:
     own = Settings(nats_url=nats_url, home=home, llm_preload=(), **settings)
     failures: list[BaseException] = []
-    async with service_context(own, "llm", on_task_failure=failures.append) as context:
-        app = build(own, context)
+    async with service_context(own, "llm", clock=clock, on_task_failure=failures.append) as context:
+        app = build(own, context, factories)
         try:
             await app.start()
             yield Service(app, context)
@@ -435,3 +454,46 @@ async def test_under_load_the_relief_answers_and_nobody_waits_in_vain(
         assert [completion.outcome for completion in ended] == [Outcome.DONE] * 2
         assert {completion.engine for completion in ended} == {"synthetic", "relief"}
         assert service.context.metrics.counter(ENGINE_EASED).total() == 1
+
+
+class _SlowEngine(ScriptedEngine):
+    """Each prompt takes it a second."""
+
+    def __init__(self, clock: ManualClock, *scripts: list[Any]) -> None:
+        super().__init__(*scripts)
+        self.clock = clock
+
+    async def generate(self, prompt: Prompt) -> AsyncGenerator[Delta, None]:
+        async for delta in super().generate(prompt):
+            self.clock.tick(1.0)
+            yield delta
+
+
+async def test_the_queue_before_an_engine_goes_by_the_shares_that_assignments_bring(
+    nats_url: str, tmp_path: Path
+) -> None:
+    clock, begins = ManualClock(), asyncio.Event()
+    slow = _SlowEngine(clock, [begins, "Yes."], ["Yes."])
+    factories: dict[str, EngineFactory] = {"slow": lambda _settings, _means: slow}
+    limits: dict[str, Any] = {"llm_slots": {"slow": 1}, "llm_queue_timeout_s": 60.0}
+    snapshot = assistant(engines=EngineChain(llm=("slow",)))
+
+    async def answered(model: LanguageModel, tenant: str) -> None:
+        assert [delta async for delta in model.generate(Prompt(snapshot, (), tenant=tenant))]
+
+    async with running(nats_url, tmp_path, factories, clock=clock, **limits) as service:
+        for number, (tenant, share) in enumerate((("small", 1), ("big", 3))):
+            ref = CallRef(tenant, uuid7(1_767_225_600_000, random.Random(number)))
+            assert (await service.ask(ref, snapshot, 1, share=share)).error is None
+        model = await service.app._pool.get("slow")
+        asked = [
+            asyncio.create_task(answered(model, tenant)) for tenant in ("small", "big") for _ in range(12)
+        ]
+        queue = service.app._pool._gates["slow"]
+        await eventually(lambda: len(queue) == len(asked) - 1, "all but the first wait")
+        begins.set()
+        await asyncio.gather(*asked)
+    came = [prompt.tenant for prompt in slow.prompts]
+    for taken in range(1, 13):
+        small, big = came[:taken].count("small"), came[:taken].count("big")
+        assert abs(3 * small - big) <= 3, came

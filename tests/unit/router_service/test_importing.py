@@ -74,6 +74,20 @@ async def test_a_file_may_say_what_a_minute_costs(desk: Office) -> None:
     assert (await price("other")).subscription.price is None
 
 
+async def test_a_file_may_say_what_share_a_tenant_has(desk: Office) -> None:
+    file = a_file()
+    file["acme"]["share"] = 4
+    await imported(desk, file)
+
+    async def share(tenant: str) -> Any:
+        return (await desk.ask(member(tenant), m.GetSubscription())).subscription.share
+
+    assert (await share("acme"), await share("other")) == (4, 1)
+    file["acme"]["share"] = 0
+    with pytest.raises(ValidationError, match="share"):
+        Directory.model_validate({"tenants": file})
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

@@ -104,6 +104,28 @@ async def test_a_currency_that_there_is_not_is_refused_by_name(desk: Office) -> 
         await desk.ask(ADMIN, m.PutSubscription(plan="standard", price=odd), "acme")
 
 
+async def test_engines_are_shared_as_the_plan_says_or_as_was_agreed(desk: Office) -> None:
+    owner = await desk.tenant("acme")
+
+    async def share() -> int:
+        found: int = (await desk.ask(owner, m.GetSubscription())).subscription.share
+        return found
+
+    assert await share() == 1
+    standard = m.PlanView(
+        slug="standard", name="Standard", max_concurrent_calls=10, inbound_reserve=0, share=3
+    )
+    assert (await desk.ask(ADMIN, m.PutPlan(plan=standard))).plans == (standard,)
+    assert (await desk.ask(owner, m.ListPlans())).plans == (standard,)
+    assert await share() == 3
+    await desk.ask(ADMIN, m.PutSubscription(plan="standard", share=100), "acme")
+    assert await share() == 100
+    await desk.ask(ADMIN, m.PutSubscription(plan="standard"), "acme")
+    assert await share() == 3
+    with pytest.raises(Forbidden):
+        await desk.ask(owner, m.PutSubscription(plan="standard", share=100))
+
+
 PLAN = Plan("p", "standard", "Standard", 10, 2)
 
 
@@ -116,6 +138,7 @@ PLAN = Plan("p", "standard", "Standard", 10, 2)
         (Subscription("t", "p", active=True, ends_us=101), Terms(True, 10, 2)),
         (Subscription("t", "p", active=True, max_concurrent_calls=0), Terms(True, 0, 0)),
         (Subscription("t", "p", active=True, max_concurrent_calls=4, inbound_reserve=0), Terms(True, 4, 0)),
+        (Subscription("t", "p", active=True, share=5), Terms(True, 10, 2, share=5)),
     ],
 )
 def test_what_is_in_force(own: Subscription, terms: Terms) -> None:

@@ -87,12 +87,28 @@ def test_who_cost_more_than_was_charged_waits_for_it() -> None:
     assert [entry.tenant for entry in _all(queue)][:3] == ["cheap", "cheap", "cheap"]
 
 
+def test_what_was_charged_is_put_right_at_the_weight_it_was_charged_with() -> None:
+    weights = {"acme": 10.0}
+    shares = Shares(lambda tenant: weights.get(tenant, 1.0))
+    shares.charge("acme", 10.0)
+    weights.clear()  # its last call is over
+    assert shares.correct("acme", 20.0) == 2.0
+    assert shares.finish_of("acme") == 3.0
+
+
+def test_a_larger_share_saves_up_no_more_of_the_engines_time() -> None:
+    shares = Shares(lambda tenant: 4.0 if tenant == "big" else 1.0, credit=1.0)
+    shares.charge("steady", 20.0, start=20.0)
+    assert shares.start_of("small") == 19.0
+    assert shares.start_of("big") == 19.75, "one second, of which it is given four at a time"
+
+
 def test_a_thousand_tenants_that_came_once_are_forgotten() -> None:
     shares = Shares()
     for number in range(5000):
         shares.charge(f"tenant-{number}", 1.0)
         shares.charge("steady", 1.0)
-    assert len(shares._finish) <= 1026
+    assert len(shares._stands) <= 1026
 
 
 @given(_COSTS)

@@ -601,3 +601,16 @@ def test_recent_ids_are_new_once_and_forgotten_in_order(limit: int) -> None:
     recent.forget("0")
     recent.forget("0")
     assert recent.is_new("0")
+
+
+async def test_a_tenants_share_is_known_while_a_call_of_it_is_held(nats_url: str) -> None:
+    async with both(nats_url) as (session, crew):
+        refused = TrunklineError("no", mend="ask another")
+        crew.keeper.refusal = refused
+        assert (await session.assign(share=9)).error is not None
+        assert len(crew.shares) == 0, "a call that was refused says nothing"
+        crew.keeper.refusal = None
+        assert (await session.assign(epoch=2, share=3)).error is None
+        assert crew.shares(CALL.tenant) == 3.0
+        await session.release(epoch=2)
+        await eventually(lambda: len(crew.shares) == 0, "forgotten with its last call")

@@ -12,7 +12,7 @@ from tests.unit.session_service.stage import a_number
 @pytest.mark.parametrize("channel", CallChannel)
 @pytest.mark.parametrize("direction", Direction)
 def test_a_restored_call_is_as_it_was_recorded(channel: CallChannel, direction: Direction) -> None:
-    number = a_number()
+    number = a_number(tenant_share=7)
     request = OpenCall(
         call="01997d1e-0000-7000-8000-000000000001",
         called=number.number,
@@ -27,3 +27,4 @@ def test_a_restored_call_is_as_it_was_recorded(channel: CallChannel, direction: 
 
     assert (kept.channel, kept.direction) == (channel, direction)
     assert restored(kept, {}).record() == kept
+    assert restored(kept, {}).assignment(2, resumed=True).share == 7

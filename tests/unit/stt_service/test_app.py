@@ -45,7 +45,7 @@ from stt_service.ports import Samples, Transcriber
 from stt_service.settings import Settings
 from tests.support.context import service_context
 from tests.support.waiting import eventually
-from tests.unit.stt_service.engines_under_test import EagerEngine
+from tests.unit.stt_service.engines_under_test import EagerEngine, HandEngine, segment
 from tests.unit.stt_service.speech import clips, silence, voice
 
 START_US = 1_767_225_600_000_000
@@ -94,7 +94,12 @@ class Service:
         self._rng = Random(5)
 
     async def assign(
-        self, ref: CallRef, engines: tuple[str, ...] = SYNTHETIC, epoch: int = 1, language: str = "en-US"
+        self,
+        ref: CallRef,
+        engines: tuple[str, ...] = SYNTHETIC,
+        epoch: int = 1,
+        language: str = "en-US",
+        share: int = 1,
     ) -> Assigned:
         chain = EngineChain(stt=engines)
         assistant = AssistantSnapshot(
@@ -107,6 +112,7 @@ class Service:
             gateway="gateway-1",
             workers={Role.STT: self.context.process},
             assistant=assistant,
+            share=share,
         )
         return await self.watcher.bus.request(
             ASSIGN, assign, Assigned, timeout_s=10, role="stt", process=self.context.process
@@ -289,3 +295,28 @@ async def test_a_service_that_cannot_recognize_does_not_start(nats_url: str, hom
     with pytest.raises(ModelMissing, match="whisper-huge"):
         async with a_service(nats_url, home, stt_preload=("whisper",), stt_whisper_model="whisper-huge"):
             pass
+
+
+async def test_the_queue_before_an_engine_goes_by_the_shares_that_assignments_bring(
+    nats_url: str, home: Path
+) -> None:
+    hand = HandEngine()
+    factories = {**ENGINES, "hand": lambda _ground: hand}
+    async with a_service(nats_url, home, factories, stt_batch_limit=1) as service:
+        for tenant, share in (("small", 1), ("big", 3)):
+            ref = CallRef(tenant, service.new_ref().call)
+            assert (await service.assign(ref, (*SYNTHETIC, "hand"), share=share)).error is None
+        queue = await service.app._engines.get("hand")
+        asked = [
+            asyncio.create_task(queue.decode(segment(1.0, tenant), tenant))
+            for tenant in ("small", "big")
+            for _ in range(12)
+        ]
+        for at in range(len(asked)):
+            await hand.begun(at)
+            hand.let(at)
+        await asyncio.gather(*asked)
+    came = [one.language for batch in hand.batches for one in batch]
+    for taken in range(1, 13):
+        small, big = came[:taken].count("small"), came[:taken].count("big")
+        assert abs(3 * small - big) <= 3, came

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,15 @@ from contracts.messages import (
 )
 from contracts.telemetry import FRAMES_OUT, PHRASE_CACHE
 from runtime.errors import WorkerDraining
+from tests.support.clock import ManualClock
 from tests.support.holding import an_assignment
 from tests.support.waiting import eventually
-from tests.unit.tts_service.scripted import ScriptedEngine, factory
+from tests.unit.tts_service.scripted import ScriptedEngine, ScriptedUtterance, at, cast_of, factory
 from tests.unit.tts_service.world import GATEWAY, OTHER_GATEWAY, RNG, WORKER, assistant, world
 from trunkline.nats_server import NatsServer
 from tts_service.errors import EngineMissing
 from tts_service.handlers import BusOutlet
+from tts_service.ports import Pcm
 
 
 async def test_sentences_become_frames_on_the_gateways_subject(nats_url: str, tmp_path: Path) -> None:
@@ -343,3 +346,45 @@ async def test_what_was_lost_with_the_bus_is_said_again_from_where_the_gateway_h
         assert asked == [TakeOver(role=Role.TTS, process=WORKER, epoch=1)]
         told = await now.until_said(ref, SentenceSynthesized, 2)
         assert [body.outcome for body in told] == [Outcome.DONE] * 2, "each is told of once"
+
+
+class _SlowEngine(ScriptedEngine):
+    """Each phrase is one chunk, which takes it a second, once `begins` is set."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(chunks=1)
+        self.clock = clock
+        self.begins = asyncio.Event()
+
+    async def advance(self, utterances: Sequence[ScriptedUtterance]) -> list[Pcm | None]:
+        await self.begins.wait()
+        self.clock.tick(1.0)
+        return await super().advance(utterances)
+
+
+async def test_the_queue_before_an_engine_goes_by_the_shares_that_assignments_bring(
+    nats_url: str, tmp_path: Path
+) -> None:
+    clock = ManualClock()
+    slow = _SlowEngine(clock)
+    limits: dict[str, Any] = {"tts_engine_slots": 1, "tts_warm_phrases": 0, "tts_engine_timeout_s": 60.0}
+    async with world(nats_url, tmp_path, {"slow": factory(slow)}, clock=clock, **limits) as now:
+
+        async def spoken(tenant: str, word: str) -> None:
+            cast = cast_of("slow")._replace(tenant=tenant)
+            assert [sound async for sound in now.app._chain.speak(f"{tenant} {word}", cast, at(0.0))]
+
+        for tenant, share in (("small", 1), ("big", 3)):
+            await now.call(assistant("slow"), tenant, share=share)
+        asked = [
+            asyncio.create_task(spoken(tenant, word))
+            for tenant in ("small", "big")
+            for word in "abcdefghijkl"
+        ]
+        await eventually(lambda: len(slow.asked) == len(asked), "all wait for their turn")
+        slow.begins.set()
+        await asyncio.gather(*asked)
+    came = [text.split()[0] for (text,) in slow.runs]
+    for taken in range(1, 13):
+        small, big = came[:taken].count("small"), came[:taken].count("big")
+        assert abs(3 * small - big) <= 3, came

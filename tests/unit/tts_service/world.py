@@ -29,6 +29,7 @@ from contracts.messages import (
     Voice,
 )
 from runtime.bus import Bus
+from runtime.clock import Clock
 from runtime.process import Context
 from runtime.settings import ProcessSettings
 from tests.support.context import service_context
@@ -82,6 +83,7 @@ class World:
         epoch: int = 1,
         gateway: str = GATEWAY,
         resumed: bool = False,
+        share: int = 1,
     ) -> Assigned:
         assign = Assign(
             call=ref.call,
@@ -92,6 +94,7 @@ class World:
             assistant=assist or assistant(),
             since={Role.TTS: epoch},
             resumed=resumed,
+            share=share,
         )
         return await self.bus.request(ASSIGN, assign, Assigned, timeout_s=5, role="tts", process=WORKER)
 
@@ -164,14 +167,19 @@ class World:
 
 @asynccontextmanager
 async def world(
-    nats_url: str, tmp_path: Path, factories: Mapping[str, Factory] | None = None, **values: Any
+    nats_url: str,
+    tmp_path: Path,
+    factories: Mapping[str, Factory] | None = None,
+    *,
+    clock: Clock | None = None,
+    **values: Any,
 ) -> AsyncIterator[World]:
     chosen = {"tts_preload": ("synthetic",), "home": tmp_path, "heartbeat_s": 0.05, **values}
     own = Settings(nats_url=nats_url, **chosen)
     failures: list[BaseException] = []
     async with (
         service_context(ProcessSettings(nats_url=nats_url), "others") as others,
-        service_context(own, "tts", process=WORKER, on_task_failure=failures.append) as context,
+        service_context(own, "tts", process=WORKER, clock=clock, on_task_failure=failures.append) as context,
     ):
         app = build(own, context, {**ENGINES, **(factories or {})})
         made = World(others.bus, context, app)
