@@ -375,8 +375,8 @@ async def test_nothing_falls_between_what_is_read_and_what_is_heard(nats_url: st
         said: list[Event[Any]] = []
 
         async def speak() -> None:
-            for number in range(200):
-                said.append(await session.say(DtmfReceived(digit_pii=str(number % 10))))
+            while len(crew.keeper.heard) < 50:
+                said.append(await session.say(DtmfReceived(digit_pii=str(len(said) % 10))))
                 await asyncio.sleep(0)
 
         speaking = asyncio.create_task(speak())
@@ -390,7 +390,6 @@ async def test_nothing_falls_between_what_is_read_and_what_is_heard(nats_url: st
 
         await eventually(lambda: len(told()) == len(said), "all of it")
         assert sorted(event.id for event in told()) == sorted(event.id for event in said)
-        assert crew.keeper.heard, "some was live"
 
 
 async def test_what_the_stream_stored_only_after_it_was_read_is_heard_a_little_later(

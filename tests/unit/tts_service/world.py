@@ -186,6 +186,7 @@ async def world(
         for gateway in (GATEWAY, OTHER_GATEWAY):
             await others.bus.on_frames(gateway, made.on_frame(gateway))
         await others.bus.on_messages(HEARTBEAT.wildcard(role="tts"), Heartbeat, made.on_beat)
+        await others.bus.flush()
         await app.start()
         await eventually(lambda: made.beats, "the first heartbeat: what it subscribed to is in force")
         try:
