@@ -6,7 +6,7 @@ from collections import Counter
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.identities import CallRef, uuid7
@@ -48,7 +48,6 @@ def test_the_call_that_began_last_is_right_in_whatever_order_they_come(order: tu
     assert shares("acme") == 5.0, "what was said last holds until the tenant has no call here"
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from("abc"), st.integers(0, 5)), max_size=60))
 def test_it_knows_those_who_have_calls_and_nobody_else(steps: list[tuple[bool, str, int]]) -> None:
     shares = TenantShares()
@@ -66,7 +65,6 @@ def test_it_knows_those_who_have_calls_and_nobody_else(steps: list[tuple[bool, s
         assert [shares(tenant) for tenant in "abc"] == [7.0 if tenant in tenants else 1.0 for tenant in "abc"]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from([(1, 3), (1, 1), (2, 5), (1, 100)]), _COSTS, _COSTS, st.floats(0.0, 5.0))
 def test_engine_time_goes_by_the_shares_within_one_job(
     parts: tuple[int, int], small: list[float], big: list[float], guess: float
