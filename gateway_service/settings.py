@@ -45,7 +45,7 @@ class Settings(TokenSettings):
     gateway_bus_queue_frames: Annotated[int, Field(ge=1)] = 2_000
     # From so many calls on, the loop handles what callers send together, once in so many milliseconds, and
     # what comes from the bus meanwhile once in so many; 0: never.
-    gateway_nap_ms: Annotated[int, Field(ge=0, le=20)] = 20
+    gateway_nap_ms: Annotated[int, Field(ge=0, le=20)] = 12
     gateway_nap_bus_ms: Annotated[int, Field(ge=0, le=20)] = 4
     gateway_nap_from_calls: Annotated[int, Field(ge=1)] = 10
 
