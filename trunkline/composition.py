@@ -33,6 +33,7 @@ _ONLY_FOR_ONE: Final = (  # two processes cannot share these
     "TRUNKLINE_NATS_PASSWORD",
 )
 _DRAIN_S: Final = 20.0
+_GIVES_WAY: Final = 10
 _MOST_THREADS: Final = 4
 
 
@@ -151,6 +152,7 @@ def _services(plan: Plan, shared: Mapping[str, str]) -> Iterator[Placed]:
             {**shared, **_own_environment(seat, plan), "TRUNKLINE_HEALTH_PORT": str(health_port)},
             needs=_needs(seat),
             stops_before=_stops_before(seat, plan.seats, names),
+            niceness=_GIVES_WAY if seat.services == ("analytics",) else 0,  # nobody waits for a report
         )
         yield Placed(spec, health_port)
 

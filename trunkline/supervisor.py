@@ -34,7 +34,8 @@ class ProcessSpec:
 
     `env` is its whole environment. `needs` names the processes that are up before this one starts and are
     stopped only after it; `stops_before` those that start with it and are stopped after it all the same.
-    `tethered` is for a program that does not itself watch for the end of its parent.
+    `tethered` is for a program that does not itself watch for the end of its parent. `niceness` is by how
+    much it gives way to the others where processors are short.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ProcessSpec:
     needs: tuple[str, ...] = ()
     stops_before: tuple[str, ...] = ()
     tethered: bool = False
+    niceness: int = 0
 
 
 class Happening(StrEnum):
@@ -285,6 +287,10 @@ class _Child:
                 raise StartFailed(
                     f"{self.spec.name} cannot be run: {error}", mend=f"see to {self.spec.argv[0]}"
                 ) from error
+        if self.spec.niceness:
+            with suppress(ProcessLookupError):  # whether it still runs is seen elsewhere
+                ours = os.getpriority(os.PRIO_PROCESS, 0)
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, ours + self.spec.niceness)
 
     async def exited(self) -> int:
         """The exit status, once it has one; negative for a signal."""

@@ -108,6 +108,13 @@ def test_nats_comes_first_and_goes_last_and_analytics_records_the_rest(tmp_path:
     assert table["analytics"].spec.stops_before == ()
 
 
+def test_reports_give_way_to_calls(tmp_path: Path) -> None:
+    table = composed(tmp_path)
+    assert {name: placed.spec.niceness for name, placed in table.items() if placed.spec.niceness} == {
+        "analytics": 10
+    }
+
+
 def test_nats_keeps_its_data_in_the_home_and_ends_with_its_parent(tmp_path: Path) -> None:
     nats = composed(tmp_path)["nats"].spec
     assert nats.ready == NatsGreets(2)

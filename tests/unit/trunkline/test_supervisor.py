@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,13 @@ async def test_all_are_ready_when_it_has_started_and_gone_when_it_has_stopped(
         assert all(report.ms > 0 for report in reports)
     assert not any(lives(pid) for pid in pids.values())
     assert supervisor.pids == {}
+
+
+async def test_who_gives_way_is_nicer_than_the_others(supervise: Callable[..., Supervisor]) -> None:
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    async with supervise(spec("one"), replace(spec("two"), niceness=3)) as supervisor:
+        nice = {name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in supervisor.pids.items()}
+    assert nice == {"one": usual, "two": min(usual + 3, 19)}
 
 
 async def test_what_is_needed_is_up_first(supervise: Callable[..., Supervisor], reports: Reports) -> None:
