@@ -60,7 +60,9 @@ class Border:
         return True
 
 
-def believed(events: Iterable[Event[Any]]) -> tuple[Event[Any], ...]:
-    """What counts of a call's record, which is given from its beginning and in the stream's order."""
-    border = Border()
+def believed(events: Iterable[Event[Any]], border: Border | None = None) -> tuple[Event[Any], ...]:
+    """What counts of a call's record, which is given in the stream's order: from its beginning, or from where
+    `border` was left when it was read before.
+    """
+    border = border or Border()
     return tuple(event for event in events if border.believes(event))

@@ -6,7 +6,6 @@ is made for it, and removed, takes three round trips more. NATS 2.11 or newer.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from typing import Any, Final
@@ -37,33 +36,55 @@ async def read_history(bus: Bus, ref: CallRef) -> tuple[Event[Any], ...]:
 
     What this build cannot read is logged and left out.
     """
+    return (await read_on(bus, ref, 1))[0]
+
+
+async def read_on(bus: Bus, ref: CallRef, sequence: int) -> tuple[tuple[Event[Any], ...], int]:
+    """As `read_history`, from this place in the stream on; and the place from which to read on the next time.
+
+    However long a record is: it is given up only where the stream says nothing for 2 s.
+    """
     inbox = bus.client.new_inbox()
     try:
-        async with asyncio.timeout(_TIMEOUT_S):
-            answers = await bus.client.subscribe(inbox)
-            try:
-                return await _read(bus, ref, inbox, answers)
-            finally:
-                await leave(answers)
-    except (nats.errors.Error, TimeoutError) as error:
+        answers = await bus.client.subscribe(inbox)
+        try:
+            return await _read(bus, ref, inbox, answers, sequence)
+        finally:
+            await leave(answers)
+    except nats.errors.Error as error:
         reason = str(error) or type(error).__name__
         raise BusUnavailable(
             f"the record of call {ref.call} cannot be read: {reason}", mend="does NATS run with JetStream?"
         ) from error
 
 
-async def _read(bus: Bus, ref: CallRef, inbox: str, answers: Subscription) -> tuple[Event[Any], ...]:
+async def newest(bus: Bus, subject: str) -> Event[Any] | None:
+    """The newest event that is recorded on `subject`, or None; raises BusUnavailable."""
+    question = json.dumps({"last_by_subj": subject}).encode()
+    try:
+        answer = await bus.client.request(HISTORY_REQUEST, question, timeout=_TIMEOUT_S)
+    except nats.errors.Error as error:
+        reason = str(error) or type(error).__name__
+        raise BusUnavailable(f"{subject} cannot be read: {reason}", mend="see to nats-server") from error
+    events = [] if _header(answer, "Status") else _event(answer)
+    return events[0] if events else None
+
+
+async def _read(
+    bus: Bus, ref: CallRef, inbox: str, answers: Subscription, sequence: int
+) -> tuple[tuple[Event[Any], ...], int]:
     events: list[Event[Any]] = []
-    sequence = 1
+    following = sequence
     while True:
         question = {"seq": sequence, "batch": _BATCH, "next_by_subj": every_event_of(ref)}
         await bus.client.publish(HISTORY_REQUEST, json.dumps(question).encode(), reply=inbox)
         while not (status := _header(message := await answers.next_msg(_TIMEOUT_S), "Status")):
             events += _event(message)
+            following = int(_header(message, "Nats-Sequence")) + 1
         if status == _BATCH_ENDS and _header(message, "Nats-Num-Pending") != "0":
             sequence = int(_header(message, "Nats-Last-Sequence")) + 1
         elif status in (_BATCH_ENDS, _NOTHING_THERE):
-            return tuple(events)
+            return tuple(events), following
         else:
             raise nats.errors.Error(f"NATS answers {status}")
 

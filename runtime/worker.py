@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from contracts.channels import ASSIGN, CALL_ENDED, CHANNELS, HEARTBEAT, RELEASE
+from contracts.channels import ASSIGN, CALL_ENDED, CALL_REASSIGNED, CHANNELS, HEARTBEAT, RELEASE
 from contracts.epochs import Border, believed
 from contracts.identities import CallRef
 from contracts.messages import (
@@ -35,7 +35,7 @@ from runtime.bus import Bus
 from runtime.clock import Clock
 from runtime.connection import leave
 from runtime.errors import BorderUnknown, CallReleased, WorkerDraining
-from runtime.history import read_history
+from runtime.history import newest, read_on
 from runtime.listening import Listening
 from runtime.shares import TenantShares
 from runtime.tasks import TaskOwner
@@ -100,12 +100,14 @@ class RecentIds:
 
 @dataclass(slots=True)
 class _Held:
-    """A call of ours, and the epoch that it was last taken in. The lock makes take, event and drop follow
-    one another.
+    """A call of ours, the epoch that it was last taken in, how far its record was read, and the border
+    there. The lock makes take, event and drop follow one another.
     """
 
     epoch: int
     taken: int = 0
+    read_to: int = 1
+    read_border: Border = field(default_factory=Border)
     border: Border = field(default_factory=Border)
     subscription: Listening | None = None
     recent: RecentIds = field(default_factory=RecentIds)
@@ -234,8 +236,8 @@ class Worker:
 
         What this process heard in an older epoch counts for nothing: another may have had the call since.
         """
-        held.recent = RecentIds()
-        history = believed(await self._record(ref, assign.epoch))
+        held.recent, held.read_border = RecentIds(), Border()
+        history = believed(await self._record(ref, held, assign.epoch), held.read_border)
         for event in history:
             held.border.believes(event)
             if self._wants(event):
@@ -249,15 +251,18 @@ class Worker:
         await self._clock.sleep(_STORED_WITHIN_S)
         await self._bus.until_done(partial(self._catch_up_with, ref, held))
 
-    async def _record(self, ref: CallRef, epoch: int) -> tuple[Event[Any], ...]:
+    async def _record(self, ref: CallRef, held: _Held, epoch: int) -> tuple[Event[Any], ...]:
         """The record, with the border of `epoch` in it, which the session said just before it assigned.
 
         Raises BorderUnknown while the stream does not have that: whoever went on could say once more what
         was said and is not stored yet.
         """
+        border = CALL_REASSIGNED.subject(tenant=ref.tenant, call=ref.call)
         for _ in range(_BORDER_TRIES):
-            record = await read_history(self._bus, ref)
-            if any(isinstance(event.body, CallReassigned) and event.body.epoch >= epoch for event in record):
+            said = await newest(self._bus, border)
+            if said is not None and said.body.epoch >= epoch:
+                async with self._reading:
+                    record, held.read_to = await read_on(self._bus, ref, 1)
                 return record
             await self._clock.sleep(_BORDER_WAIT_S)
         raise BorderUnknown(
@@ -349,7 +354,8 @@ class Worker:
         async with held.lock, self._reading:
             if self._held.get(ref) is not held:
                 return
-            record = [event for event in believed(await read_history(self._bus, ref)) if self._wants(event)]
+            unread, held.read_to = await read_on(self._bus, ref, held.read_to)
+            record = [event for event in believed(unread, held.read_border) if self._wants(event)]
             for event in record[-_REMEMBERED_EVENTS:]:
                 if self._held.get(ref) is held:
                     held.border.believes(event)

@@ -37,7 +37,7 @@ from contracts.messages import (
 from contracts.telemetry import HANDLER_ERRORS, STALE_EPOCH
 from contracts.wire import channel_of
 from runtime.bus import Bus
-from runtime.history import read_history
+from runtime.history import read_on
 from runtime.settings import ProcessSettings
 from runtime.worker import RecentIds
 from tests.support.context import service_context
@@ -401,11 +401,14 @@ async def test_what_the_stream_stored_only_after_it_was_read_is_heard_a_little_l
         slow = await session.say(DtmfReceived(digit_pii="5"))
         assert await session.bus.settle(5)
 
-        async def before_it_was_stored(bus: Bus, ref: CallRef) -> tuple[Event[Any], ...]:
-            monkeypatch.setattr(runtime.worker, "read_history", read_history)
-            return (await read_history(bus, ref))[:1]
+        async def before_it_was_stored(
+            bus: Bus, ref: CallRef, sequence: int
+        ) -> tuple[tuple[Event[Any], ...], int]:
+            monkeypatch.setattr(runtime.worker, "read_on", read_on)
+            found, _ = await read_on(bus, ref, sequence)
+            return found[:1], sequence + 1
 
-        monkeypatch.setattr(runtime.worker, "read_history", before_it_was_stored)
+        monkeypatch.setattr(runtime.worker, "read_on", before_it_was_stored)
         await session.assign(epoch=2, resumed=True)
         assert [len(history) for history in crew.keeper.histories] == [1]
         await eventually(lambda: crew.keeper.heard == [slow], "it is heard")
