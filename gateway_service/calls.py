@@ -399,6 +399,7 @@ class Call:
             return []
         told = self.over
         self.state = after(self.state, Step.GONE)
+        self._ring = None  # a hundred kilobytes, which would wait for the garbage collector
         return [] if told else self._last_words(reason, detail, now_us)
 
     def _close(self, reason: EndReason, detail: str, code: int, text: str, now_us: int) -> list[Message]:

@@ -1,5 +1,6 @@
 """One call's life in virtual time, from the leg's start to its end: what is published, and when."""
 
+import weakref
 from dataclasses import dataclass, field
 from random import Random
 
@@ -440,6 +441,12 @@ def test_the_carriers_stop_ends_what_is_played_and_then_the_leg(talking):
     assert [type(body) for body in told] == [PlayoutEnded, LegEnded]
     assert (told[1].reason, told[1].frames_in, told[1].frames_out) == (EndReason.CALLER_HUNG_UP, 1, 3)
     assert talking.call.gone(EndReason.CONNECTION_LOST, "", talking.now_us) == []
+
+
+def test_the_audio_kept_of_a_leg_that_is_gone_is_freed_at_once(talking):
+    kept = weakref.ref(talking.call._ring)
+    talking.call.gone(EndReason.CALLER_HUNG_UP, "", talking.now_us)
+    assert kept() is None
 
 
 def test_a_lost_connection_is_told_once(talking):
