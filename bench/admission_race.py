@@ -1,9 +1,10 @@
 """Racing admissions and releases on the real bus while leaders are killed: is a limit ever exceeded?
 
-Sixty callers call, hold and hang up on numbers whose limits are far below that. What they see is booked in
-the order in which they see it: from its acceptance to the moment at which its leg ends, a call is active. The
-session holds the slot at least as long, so the book may never show more calls than a limit allows; and the
-record, read back from the stream, must say the same. At the end every slot is free.
+Sixty callers call, hold and hang up on numbers whose limits are far below that; the first hold until the
+platform is full. What they see is booked in the order in which they see it: from its acceptance to the
+moment at which its leg ends, a call is active. The session holds the slot at least as long, so the book may
+never show more calls than a limit allows; and the record, read back from the stream, must say the same. At
+the end every slot is free.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -135,6 +136,7 @@ class Race:
         self._total = total
         self.outcome = Outcome()
         self._answered = asyncio.Event()
+        self._full = asyncio.Event()
         self._progress = asyncio.Condition()
 
     async def asked(self, share: float) -> None:
@@ -178,10 +180,18 @@ class Race:
         self.outcome.accepted[request.call] = (number, direction)
         self.outcome.book.began(number, direction)
         ref = CallRef(number.tenant, request.call)
+        if self.outcome.book.most >= PLATFORM_LIMIT:
+            self._full.set()
         await self._bus.publish_event(ref, started(request, number))
-        await asyncio.sleep(self._rng.expovariate(1 / _HOLD_S))
+        await self._hold()
         self.outcome.book.ends(number, direction)
         await self._bus.publish_event(ref, LEFT)
+
+    async def _hold(self) -> None:
+        """Stay on the line: until the platform was full once, and then a moment."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._full.wait(), _PATIENCE_S)
+        await asyncio.sleep(self._rng.expovariate(1 / _HOLD_S))
 
     async def _ask(self, request: OpenCall) -> OpenCallReply:
         """As a gateway asks: again where nobody answers, until it has no more patience."""

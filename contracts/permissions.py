@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from contracts.advisories import ADVISORY_LISTENERS, CLIENT_DISCONNECTED
 from contracts.channel import Channel, Plane
-from contracts.channels import ASSIGN, CHANNELS, RECORD_READERS
+from contracts.channels import ASSIGN, CALL_REASSIGNED, CHANNELS, RECORD_READERS
 from contracts.errors import ContractError
 from contracts.messages import Role
 from contracts.streams import ALERTS, CALLS
@@ -137,7 +137,8 @@ def _jetstream(service: str) -> Iterator[str]:
         ):
             # Whoever has to do with calls looks up the newest event of one after a reconnection.
             yield f"{_API}.DIRECT.GET.{CALLS.name}.{row.wildcard()}"
-    if service in ASSIGN.consumers:  # takes over calls that have gone on before, and reads all of them
+    if service in ASSIGN.consumers:  # takes over calls: reads that it does, then the record
+        yield f"{_API}.DIRECT.GET.{CALLS.name}.{CALL_REASSIGNED.wildcard()}"
         yield HISTORY_REQUEST
     yield from _reads_the_record(service)
     if any(row.plane is Plane.ALERT and service in row.producers for row in CHANNELS):

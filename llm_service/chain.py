@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from contracts.errors import TrunklineError
 from contracts.messages import AssistantSnapshot, EngineFailed, Stage
-from llm_service.easing import Easing
+from llm_service.easing import UNEASED, Easing
 from llm_service.errors import EngineCrashed, NoAnswer
 from llm_service.ports import Delta, LanguageModel, Prompt
 from llm_service.sentences import SentenceSplitter
@@ -61,11 +61,12 @@ class Chain:
     def __init__(
         self,
         engines: Mapping[str, LanguageModel],
-        easing: Easing | None = None,
+        easing: Easing = UNEASED,
         reliefs: Mapping[str, LanguageModel] | None = None,
     ) -> None:
         self._names = list(engines)
         self._engines = {**(reliefs or {}), **engines}
+        self._reliefs = self._engines.keys() - engines.keys()
         self._easing = easing
 
     async def prepare(self, assistant: AssistantSnapshot) -> None:
@@ -82,7 +83,7 @@ class Chain:
         asked: set[str] = set()
         failed = False
         while left:
-            name = self._relief_of(left[0], asked) or left.popleft()
+            name = self._easing.relief_of(left[0], self._reliefs - asked) or left.popleft()
             asked.add(name)
             yield Asked(name)
             try:
@@ -110,18 +111,10 @@ class Chain:
             )
         yield Unanswered(failed)
 
-    def _relief_of(self, name: str, asked: Collection[str]) -> str | None:
-        """Who is asked before this engine, because too many wait for it."""
-        relief = self._easing.instead_of(name) if self._easing else None
-        if self._easing is None or relief not in self._engines or relief in (*self._names, *asked):
-            return None
-        self._easing.relieved(name)
-        return relief
-
     async def _ask(self, name: str, prompt: Prompt) -> AsyncGenerator[Sentence | Answered, None]:
         """One engine's answer. A torso that its token limit left is not spoken, unless it is all there is."""
         splitter = SentenceSplitter()
-        prompt = self._easing.fitting(name, prompt) if self._easing else prompt
+        prompt = self._easing.fitting(name, prompt)
         spoke = bool(prompt.said_pii)
         tokens, cut_short = Delta(), False
         async with aclosing(self._engines[name].generate(prompt)) as deltas:

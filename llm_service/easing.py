@@ -7,7 +7,8 @@ provider or a smaller model, as long as that has room itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -50,16 +51,13 @@ class Easing:
         self._rules = rules
         self._tell = tell
 
-    def instead_of(self, name: str) -> str | None:
-        """The engine to ask before this one; None where this one is quick, or its relief is as slow."""
+    def relief_of(self, name: str, among: Collection[str]) -> str | None:
+        """Who of these to ask before this engine; None where it is quick, or its relief is as slow."""
         relief = self._rules.reliefs.get(name)
-        if relief is None or not self._slow(name) or self._slow(relief):
+        if relief is None or relief not in among or not self._slow(name) or self._slow(relief):
             return None
-        return relief
-
-    def relieved(self, name: str) -> None:
-        """Its relief is asked."""
         self._tell(name, Eased.RELIEVED)
+        return relief
 
     def fitting(self, name: str, prompt: Prompt) -> Prompt:
         """The prompt for this engine: whole where it has a slot free."""
@@ -75,6 +73,10 @@ class Easing:
     def _slow(self, name: str) -> bool:
         gate = self._gates.get(name)
         return gate is not None and gate.wait_estimate_s > self._rules.too_long_s
+
+
+UNEASED: Final = Easing({}, EasingRules(math.inf, 0, {}), lambda _engine, _how: None)
+"""For engines without a queue."""
 
 
 def latest(lines: tuple[Line, ...], exchanges: int) -> tuple[Line, ...]:

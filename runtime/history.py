@@ -58,18 +58,6 @@ async def read_on(bus: Bus, ref: CallRef, sequence: int) -> tuple[tuple[Event[An
         ) from error
 
 
-async def newest(bus: Bus, subject: str) -> Event[Any] | None:
-    """The newest event that is recorded on `subject`, or None; raises BusUnavailable."""
-    question = json.dumps({"last_by_subj": subject}).encode()
-    try:
-        answer = await bus.client.request(HISTORY_REQUEST, question, timeout=_TIMEOUT_S)
-    except nats.errors.Error as error:
-        reason = str(error) or type(error).__name__
-        raise BusUnavailable(f"{subject} cannot be read: {reason}", mend="see to nats-server") from error
-    events = [] if _header(answer, "Status") else _event(answer)
-    return events[0] if events else None
-
-
 async def _read(
     bus: Bus, ref: CallRef, inbox: str, answers: Subscription, sequence: int
 ) -> tuple[tuple[Event[Any], ...], int]:

@@ -29,15 +29,17 @@ from contracts.messages import (
     Release,
     Role,
 )
+from contracts.streams import CALLS
 from contracts.telemetry import CALLS_HELD, STALE_EPOCH
 from contracts.wire import channel_of
 from runtime.bus import Bus
 from runtime.clock import Clock
 from runtime.connection import leave
 from runtime.errors import BorderUnknown, CallReleased, WorkerDraining
-from runtime.history import newest, read_on
+from runtime.history import read_on
 from runtime.listening import Listening
 from runtime.shares import TenantShares
+from runtime.storage import last_event
 from runtime.tasks import TaskOwner
 from runtime.telemetry import Metrics
 
@@ -259,7 +261,7 @@ class Worker:
         """
         border = CALL_REASSIGNED.subject(tenant=ref.tenant, call=ref.call)
         for _ in range(_BORDER_TRIES):
-            said = await newest(self._bus, border)
+            said = await last_event(self._bus.jetstream, CALLS, border)
             if said is not None and said.body.epoch >= epoch:
                 async with self._reading:
                     record, held.read_to = await read_on(self._bus, ref, 1)

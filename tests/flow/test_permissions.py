@@ -19,7 +19,7 @@ import analytics_service.app
 from analytics_service.settings import Settings as AnalyticsSettings
 from contracts.advisories import ADVISORY_LISTENERS, CLIENT_DISCONNECTED, ClientDisconnected
 from contracts.channel import Channel, Plane
-from contracts.channels import CHANNELS, HANG_UP, SESSION_OPEN
+from contracts.channels import ASSIGN, CALL_REASSIGNED, CHANNELS, HANG_UP, SESSION_OPEN
 from contracts.examples.practice import CALL
 from contracts.messages import CallEnded, EndReason, PlayoutEnded, TurnEnded
 from contracts.permissions import OPERATOR, SERVICES, inbox_prefix
@@ -225,8 +225,9 @@ async def test_the_newest_event_of_a_call_can_be_looked_up_by_those_it_concerns(
             continue
         subject = f"$JS.API.DIRECT.GET.CALLS.{row.subject(tenant=CALL.tenant, call=CALL.call)}"
         may = {name for name, one in guests.items() if await one.may_publish(subject)}
-        by_whole_calls = {"stt", "llm", "tts"}
-        assert may == {*row.producers, *row.consumers} - {"analytics", OPERATOR} - by_whole_calls, row.name
+        concerned = {*row.producers, *row.consumers} - {"analytics", OPERATOR} - {*ASSIGN.consumers}
+        borders = {*ASSIGN.consumers} if row is CALL_REASSIGNED else set()
+        assert may == concerned | borders, row.name
 
 
 async def test_an_answer_is_for_the_question_and_once(guests: dict[str, Guest]) -> None:

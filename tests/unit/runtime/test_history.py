@@ -12,7 +12,7 @@ from contracts.identities import CallRef, uuid7
 from contracts.messages import DtmfReceived, SpeechDismissed
 from runtime.bus import Bus
 from runtime.errors import BusUnavailable
-from runtime.history import newest, read_history, read_on
+from runtime.history import read_history, read_on
 from runtime.settings import ProcessSettings
 from tests.support.context import service_context
 from trunkline.nats_server import NatsServer
@@ -86,16 +86,3 @@ async def test_it_is_read_on_from_where_it_was_left(nats_url: str) -> None:
             assert list(unread) == said
             found += unread
         assert tuple(found) == await read_history(context.bus, CALL)
-
-
-async def test_the_newest_of_a_kind_is_found_without_the_rest(nats_server: NatsServer) -> None:
-    subject = f"call.{CALL.tenant}.{CALL.call}.dtmf.received"
-    async with service_context(ProcessSettings(nats_url=nats_server.url), "llm") as context:
-        assert await newest(context.bus, subject) is None
-        await context.bus.publish_event(CALL, DtmfReceived(digit_pii="1"))
-        second = await context.bus.publish_event(CALL, DtmfReceived(digit_pii="2"))
-        await context.bus.publish_event(CALL, SpeechDismissed(turn=1, audio_ms=0))
-        assert await newest(await settled(context.bus), subject) == second
-        nats_server.stop()
-        with pytest.raises(BusUnavailable, match="cannot be read"):
-            await newest(context.bus, subject)
