@@ -9,17 +9,17 @@ back as the reader says that it must. What nobody wants is left out by its subje
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Container
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import nats.errors
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 
 from contracts.errors import TrunklineError
 from contracts.identities import CallRef
@@ -88,11 +88,11 @@ async def read_end(
 
 @asynccontextmanager
 async def _reading(bus: Bus, ref: CallRef, names: Container[str] | None) -> AsyncIterator[_Reading]:
-    inbox = bus.client.new_inbox()
+    reading = _Reading(bus, bus.client.new_inbox(), names)
     try:
-        answers = await bus.client.subscribe(inbox)
+        answers = await bus.client.subscribe_with_headers(reading.inbox, reading.take)
         try:
-            yield _Reading(bus, inbox, answers, names)
+            yield reading
         finally:
             await leave(answers)
     except nats.errors.Error as error:
@@ -100,6 +100,30 @@ async def _reading(bus: Bus, ref: CallRef, names: Container[str] | None) -> Asyn
         raise BusUnavailable(
             f"the record of call {ref.call} cannot be read: {reason}", mend="does NATS run with JetStream?"
         ) from error
+
+
+class _Answer(NamedTuple):
+    """What the stream says to a question: an event, or with a status why there is none (any more)."""
+
+    headers: dict[bytes, bytes]
+    data: bytes
+    status: str
+
+    @classmethod
+    def of(cls, headers: bytes, data: bytes) -> _Answer:
+        """From `NATS/1.0 [status]` and lines of `Name: value`, as the server writes them."""
+        first, *lines = headers.split(b"\r\n")
+        named = (line.partition(b": ") for line in lines)
+        return cls({name: value for name, _, value in named}, data, first[9:12].decode())
+
+    @property
+    def place(self) -> int:
+        """Where in the stream it is."""
+        return int(self.headers[b"Nats-Sequence"])
+
+    @property
+    def subject(self) -> str:
+        return self.headers[b"Nats-Subject"].decode()
 
 
 @dataclass(slots=True)
@@ -110,11 +134,17 @@ class _Reading:
 
     bus: Bus
     inbox: str
-    answers: Subscription
     names: Container[str] | None
     earliest: int = sys.maxsize
     following: int = 1
     _decoded: dict[int, list[Event[Any]]] = field(default_factory=dict)
+    _waiting: deque[tuple[bytes, bytes]] = field(default_factory=deque)
+    _more: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self, headers: bytes, data: bytes) -> None:
+        """An answer came."""
+        self._waiting.append((headers, data))
+        self._more.set()
 
     async def ask(self, subject: str, sequence: int) -> dict[int, Event[Any]]:
         """The events on these subjects from `sequence` on, by their places in the stream, in its order."""
@@ -123,29 +153,34 @@ class _Reading:
         while True:
             question = {"seq": sequence, "batch": _BATCH, "next_by_subj": subject}
             await self.bus.client.publish(HISTORY_REQUEST, json.dumps(question).encode(), reply=self.inbox)
-            while not (status := _header(message := await self.answers.next_msg(_TIMEOUT_S), "Status")):
-                place = int(_header(message, "Nats-Sequence"))
+            while not (answer := await self._next()).status:
+                place = answer.place
                 self.earliest, self.following = min(self.earliest, place), max(self.following, place + 1)
-                for event in self._event(place, message):
+                for event in self._event(place, answer):
                     found[place] = event
-            if status == _BATCH_ENDS and _header(message, "Nats-Num-Pending") != "0":
-                sequence = int(_header(message, "Nats-Last-Sequence")) + 1
-            elif status in (_BATCH_ENDS, _NOTHING_THERE):
+            if answer.status == _BATCH_ENDS and answer.headers[b"Nats-Num-Pending"] != b"0":
+                sequence = int(answer.headers[b"Nats-Last-Sequence"]) + 1
+            elif answer.status in (_BATCH_ENDS, _NOTHING_THERE):
                 return found
             else:
-                raise nats.errors.Error(f"NATS answers {status}")
+                raise nats.errors.Error(f"NATS answers {answer.status}")
 
-    def _event(self, place: int, message: Msg) -> list[Event[Any]]:
+    async def _next(self) -> _Answer:
+        if not self._waiting:
+            self._more.clear()
+            try:
+                async with asyncio.timeout(_TIMEOUT_S):
+                    await self._more.wait()
+            except TimeoutError:
+                raise nats.errors.TimeoutError from None
+        return _Answer.of(*self._waiting.popleft())
+
+    def _event(self, place: int, answer: _Answer) -> list[Event[Any]]:
         """The event, decoded once; none where nobody wants it or it cannot be read."""
         if place not in self._decoded:
-            subject = _header(message, "Nats-Subject")
-            wanted = self.names is None or event_name(subject) in self.names
-            self._decoded[place] = _decoded(subject, message.data) if wanted else []
+            wanted = self.names is None or event_name(answer.subject) in self.names
+            self._decoded[place] = _decoded(answer.subject, answer.data) if wanted else []
         return self._decoded[place]
-
-
-def _header(message: Msg, name: str) -> str:
-    return (message.headers or {}).get(name, "")
 
 
 def _decoded(subject: str, data: bytes) -> list[Event[Any]]:
