@@ -66,23 +66,24 @@ async def read_on(
 
 
 async def read_end(
-    bus: Bus, ref: CallRef, enough: Enough, names: Container[str] | None = None
+    bus: Bus, ref: CallRef, enough: Enough, names: Container[str] | None = None, since: int = 1
 ) -> tuple[Record, int]:
-    """As `read_on`, of the end of a record alone: as far back as is `enough`, else from its beginning.
+    """As `read_on`, of the end of a record alone: as far back as is `enough`, else from `since` on.
 
     Of what came before there are the events that are of the call as a whole, as that it was reassigned: so
     it shows who is believed. It is looked for in the last events of the stream, whose density is not known.
     """
     async with _reading(bus, ref, names) as reading:
-        fate = await reading.ask(every_turn_of_fate_of(ref), 1)
-        last, look = reading.following - 1, _FIRST_LOOK
-        while last - look > reading.earliest:
+        last, look = await reading.newest(every_event_of(ref)), _FIRST_LOOK
+        fate = await reading.ask(every_turn_of_fate_of(ref), since)
+        first = since if since > 1 else min(reading.earliest, last)
+        while last - look > first:
             found = fate | await reading.ask(every_event_of(ref), last - look)
             record = tuple(found[place] for place in sorted(found))
             if enough(record):
                 return record, reading.following
             look *= _FURTHER
-        found = await reading.ask(every_event_of(ref), 1)
+        found = await reading.ask(every_event_of(ref), since)
         return tuple(found.values()), reading.following
 
 
@@ -151,8 +152,7 @@ class _Reading:
         self.following = max(self.following, sequence)
         found: dict[int, Event[Any]] = {}
         while True:
-            question = {"seq": sequence, "batch": _BATCH, "next_by_subj": subject}
-            await self.bus.client.publish(HISTORY_REQUEST, json.dumps(question).encode(), reply=self.inbox)
+            await self._put({"seq": sequence, "batch": _BATCH, "next_by_subj": subject})
             while not (answer := await self._next()).status:
                 place = answer.place
                 self.earliest, self.following = min(self.earliest, place), max(self.following, place + 1)
@@ -164,6 +164,17 @@ class _Reading:
                 return found
             else:
                 raise nats.errors.Error(f"NATS answers {answer.status}")
+
+    async def newest(self, subject: str) -> int:
+        """The place of the last event on these subjects; 0 for none."""
+        await self._put({"last_by_subj": subject})
+        answer = await self._next()
+        if answer.status and answer.status != _NOTHING_THERE:
+            raise nats.errors.Error(f"NATS answers {answer.status}")
+        return 0 if answer.status else answer.place
+
+    async def _put(self, question: dict[str, Any]) -> None:
+        await self.bus.client.publish(HISTORY_REQUEST, json.dumps(question).encode(), reply=self.inbox)
 
     async def _next(self) -> _Answer:
         if not self._waiting:

@@ -36,7 +36,7 @@ from runtime.bus import Bus
 from runtime.clock import Clock
 from runtime.connection import leave
 from runtime.errors import BorderUnknown, CallReleased, WorkerDraining
-from runtime.history import Record, read_end, read_on
+from runtime.history import Record, read_end
 from runtime.listening import Listening
 from runtime.shares import TenantShares
 from runtime.storage import last_event
@@ -364,7 +364,9 @@ class Worker:
         async with held.lock, self._reading:
             if self._held.get(ref) is not held:
                 return
-            unread, held.read_to = await read_on(self._bus, ref, held.read_to, self._wanted)
+            unread, held.read_to = await read_end(
+                self._bus, ref, partial(_is_all_that_is_remembered, held), self._wanted, held.read_to
+            )
             record = believed(unread, held.read_border)
             for event in record[-_REMEMBERED_EVENTS:]:
                 if self._held.get(ref) is held:
@@ -398,3 +400,10 @@ class Worker:
                 draining=self._draining,
             ),
         )
+
+
+def _is_all_that_is_remembered(held: _Held, unread: Record) -> bool:
+    """Whether the end of what was not read has more events than a call's `recent` ones: what was heard before
+    those cannot be told from what was missed. There are far fewer events of a call as a whole.
+    """
+    return len(believed(unread, held.read_border.copy())) >= 2 * _REMEMBERED_EVENTS
