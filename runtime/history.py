@@ -52,15 +52,12 @@ async def read_history(bus: Bus, ref: CallRef) -> Record:
     return (await read_on(bus, ref, 1))[0]
 
 
-async def read_on(
-    bus: Bus, ref: CallRef, sequence: int, names: Container[str] | None = None
-) -> tuple[Record, int]:
+async def read_on(bus: Bus, ref: CallRef, sequence: int) -> tuple[Record, int]:
     """As `read_history`, from this place in the stream on; and the place from which to read on the next time.
 
-    With `names`, only events with one of them. However long a record is: it is given up only where the
-    stream says nothing for 2 s.
+    However long a record is: it is given up only where the stream says nothing for 2 s.
     """
-    async with _reading(bus, ref, names) as reading:
+    async with _reading(bus, ref) as reading:
         found = await reading.ask(every_event_of(ref), sequence)
         return tuple(found.values()), reading.following
 
@@ -68,7 +65,8 @@ async def read_on(
 async def read_end(
     bus: Bus, ref: CallRef, enough: Enough, names: Container[str] | None = None, since: int = 1
 ) -> tuple[Record, int]:
-    """As `read_on`, of the end of a record alone: as far back as is `enough`, else from `since` on.
+    """As `read_on`, of the end of a record alone: as far back as is `enough`, else from `since` on. With
+    `names`, only events with one of them.
 
     Of what came before there are the events that are of the call as a whole, as that it was reassigned: so
     it shows who is believed. It is looked for in the last events of the stream, whose density is not known.
@@ -88,7 +86,7 @@ async def read_end(
 
 
 @asynccontextmanager
-async def _reading(bus: Bus, ref: CallRef, names: Container[str] | None) -> AsyncIterator[_Reading]:
+async def _reading(bus: Bus, ref: CallRef, names: Container[str] | None = None) -> AsyncIterator[_Reading]:
     reading = _Reading(bus, bus.client.new_inbox(), names)
     try:
         answers = await bus.client.subscribe_with_headers(reading.inbox, reading.take)
