@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
 import runtime.history
 from contracts.examples.practice import CALL
 from contracts.identities import CallRef, uuid7
-from contracts.messages import DtmfReceived, SpeechDismissed
+from contracts.messages import DtmfReceived, Event, SpeechDismissed
 from runtime.bus import Bus
 from runtime.errors import BusUnavailable
 from runtime.history import read_history, read_on
@@ -75,7 +76,8 @@ async def test_without_a_stream_it_is_said_at_once(nats_url: str) -> None:
 
 async def test_it_is_read_on_from_where_it_was_left(nats_url: str) -> None:
     async with service_context(ProcessSettings(nats_url=nats_url), "llm") as context:
-        place, found = 1, []
+        place = 1
+        found: list[Event[Any]] = []
         for number in range(3):
             said = [
                 await context.bus.publish_event(CALL, DtmfReceived(digit_pii=str(digit)))
