@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 import llm_service.app
+import llm_service.settings
 import runtime.history
 import stt_service.app
+import stt_service.settings
 import tts_service.app
+import tts_service.settings
 from contracts.channels import ASSIGN, TAKE_OVER
 from contracts.frames import Frame
 from contracts.identities import CallRef, uuid7
@@ -234,10 +237,14 @@ def build(role: Role, context: Context, nats_url: str, home: Path) -> Any:
     """The service of a role, with engines that need no model."""
     shared: dict[str, Any] = {"nats_url": nats_url, "home": home}
     if role is Role.STT:
-        return stt_service.app.build(stt_service.app.Settings(**shared, stt_preload=("synthetic",)), context)
+        return stt_service.app.build(
+            stt_service.settings.Settings(**shared, stt_preload=("synthetic",)), context
+        )
     if role is Role.LLM:
-        return llm_service.app.build(llm_service.app.Settings(**shared, llm_preload=("synthetic",)), context)
-    return tts_service.app.build(tts_service.app.Settings(**shared, tts_preload=("synthetic",)), context)
+        return llm_service.app.build(
+            llm_service.settings.Settings(**shared, llm_preload=("synthetic",)), context
+        )
+    return tts_service.app.build(tts_service.settings.Settings(**shared, tts_preload=("synthetic",)), context)
 
 
 @pytest.mark.parametrize("role", [Role.STT, Role.LLM, Role.TTS])

@@ -85,7 +85,8 @@ async def test_without_a_stream_it_is_said_at_once(nats_url: str) -> None:
 
 async def test_it_is_read_on_from_where_it_was_left(nats_url: str) -> None:
     async with service_context(ProcessSettings(nats_url=nats_url), "llm") as context:
-        place, found = 1, []
+        place = 1
+        found: list[Event[Any]] = []
         for number in range(3):
             said = [
                 await context.bus.publish_event(CALL, DtmfReceived(digit_pii=str(digit)))

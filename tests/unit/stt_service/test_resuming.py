@@ -8,6 +8,7 @@ import pytest
 from contracts.identities import CallRef
 from contracts.messages import Event, Message, SpeechDismissed, SpeechStarted, TurnEnded
 from stt_service.resuming import Resumption, is_enough, resumption
+from tests.support.envelopes import envelope_of
 from tests.unit.stt_service.caller import START_US, Caller, saying
 
 REF = CallRef("acme", "0190a6a8-9b2c-7def-8123-456789abcdef")
@@ -15,7 +16,7 @@ MS = 1_000
 
 
 def recorded(body: Message, at_us: int = 1) -> Event[Any]:
-    return Event[type(body)](  # type: ignore[misc]  # the body's own model, known only here
+    return envelope_of(body)(
         id="0190a6a8-9b2c-7def-8123-00000000000" + str(at_us),
         v=1,
         at_us=at_us,

@@ -105,7 +105,7 @@ class _Call:
             failed=lambda *_: None,
         )
         self.synthesis = CallSynthesis(
-            cast_of(*(engines or {"one": None})),
+            cast_of(*(engines or ["one"])),
             self.chain,
             self.outlet,
             clock=clock,
