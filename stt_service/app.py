@@ -81,6 +81,8 @@ class SttApp:
             await self._detectors.of(name)
         self._context.tasks.spawn(self._mouth.run(), "mouth")
         self._context.tasks.spawn(self._pass_time(), "time")
+        self._context.bus.on_lost(self._handlers.bus_lost)
+        self._context.bus.on_reconnected(self._handlers.bus_back)
         await self._context.bus.on_runs_of_frames(self._context.process, self._handlers.on_frames)
         await self._worker.start()
 
