@@ -34,7 +34,7 @@ async def eventually_seen(
     asker: Client, number: str, holds: Callable[[m.NumberSnapshot | None], bool]
 ) -> m.NumberSnapshot | None:
     """Wait for what is published about a number to be as it should."""
-    deadline_s = time.monotonic() + 5
+    deadline_s = time.monotonic() + 20
     while not holds(found := await asker.published(number)):
         assert time.monotonic() < deadline_s, found
         await asyncio.sleep(0.01)

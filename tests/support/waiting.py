@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 
-async def eventually(holds: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
+async def eventually(holds: Callable[[], object], what: str, timeout_s: float = 20.0) -> None:
     """Return once `holds()` is truthy; fail with `what` after `timeout_s`."""
     loop = asyncio.get_running_loop()
     deadline_s = loop.time() + timeout_s

@@ -137,7 +137,7 @@ class Town:
     def holders(self, ref: CallRef) -> list[str]:
         return sorted(process for process, each in self.crews.items() if ref in each.keeper.held)
 
-    async def until(self, holds: Callable[[], Awaitable[bool]], what: str, timeout_s: float = 10.0) -> None:
+    async def until(self, holds: Callable[[], Awaitable[bool]], what: str, timeout_s: float = 20.0) -> None:
         """Ask over the bus until it is so."""
         deadline_s = asyncio.get_running_loop().time() + timeout_s
         while not await holds():
