@@ -79,14 +79,14 @@ class _States:
         if row is not None:
             self._left.append(row)
 
-    def take(self, ears: Sequence[Ear]) -> tuple[list[int], NDArray[np.float32]]:
+    def take(self, ears: Sequence[Ear]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """The rows of these ears, and what is in them."""
         self._free += self._left
         self._left.clear()
-        rows = [self.row_of[ear] for ear in ears]
-        return rows, self._rows[rows]
+        rows = np.fromiter(map(self.row_of.__getitem__, ears), np.intp, len(ears))
+        return rows, self._rows.take(rows, axis=0)
 
-    def put(self, rows: list[int], states: NDArray[np.float32]) -> None:
+    def put(self, rows: NDArray[np.intp], states: NDArray[np.float32]) -> None:
         """What is in these rows from now on."""
         self._rows[rows] = states
 

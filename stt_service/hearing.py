@@ -4,8 +4,9 @@ Frames come numbered and stamped; some are lost, some come twice or late. Behind
 position: the number of samples since the first one. Silence stands where a frame is missing, because the
 caller went on speaking, or not, for just as long.
 
-Audio is kept as the carrier codes it, a byte a sample mostly: that costs nothing a frame, and most of it is
-never looked at again. Who wants samples decodes: the detection loop one window of every call at a time.
+Audio is kept as the carrier codes it, a byte a sample mostly, in one piece: that costs nothing a frame, most
+of it is never looked at again, and what is comes out with one slice. Who wants samples decodes: the detection
+loop one window of every call at a time.
 """
 
 from __future__ import annotations
@@ -46,12 +47,11 @@ class Window(NamedTuple):
     payload: bytes
 
 
-class _Chunk(NamedTuple):
-    """Kept audio from position `start` up to, not including, `end`."""
+class _Arrival(NamedTuple):
+    """When the audio from position `start` up to, not including, `end` had come."""
 
     start: int
     end: int
-    payload: bytes
     until_us: int
 
 
@@ -64,7 +64,8 @@ class CallerAudio:
 
     def __init__(self, window_samples: int) -> None:
         self.end = 0
-        self._chunks: deque[_Chunk] = deque()
+        self._kept = bytearray()
+        self._arrivals: deque[_Arrival] = deque()  # of what is kept
         self._window_samples = window_samples
         self._codec: Codec | None = None
         self._kept_unseen: Codec | None = None
@@ -79,7 +80,7 @@ class CallerAudio:
     @property
     def latest_us(self) -> int:
         """The gateway's clock at the last sample; 0 before the first one."""
-        return self._chunks[-1].until_us if self._chunks else 0
+        return self._arrivals[-1].until_us if self._arrivals else 0
 
     def add(self, frame: Frame) -> Arrival:
         """Take a frame in, with silence for those missing before it; one that was overtaken is left out."""
@@ -128,30 +129,33 @@ class CallerAudio:
         """A copy of the samples in [start, end), as far as they are still kept."""
         if self._codec is None:
             return np.empty(0, np.float32)
-        size = self._sample_bytes
-        parts = []
-        for chunk in reversed(self._chunks):  # it is the latest that is mostly wanted
-            if chunk.end <= start:
-                break
-            if chunk.start < end:
-                parts.append(chunk.payload[max(0, start - chunk.start) * size : (end - chunk.start) * size])
-        return decode_float(self._codec, b"".join(reversed(parts)))
+        kept_from, size = self._arrivals[0].start if self._arrivals else self.end, self._sample_bytes
+        wanted = self._kept[max(0, start - kept_from) * size : max(0, end - kept_from) * size]
+        return decode_float(self._codec, bytes(wanted))
 
     def time_us(self, position: int) -> int:
         """The gateway's clock when the sample before `position` had arrived."""
-        chunk = next((one for one in reversed(self._chunks) if one.start < position), None)
-        if chunk is None:
-            chunk = self._chunks[0]
-        return round(chunk.until_us - (chunk.end - position) * _US_PER_SAMPLE)
+        arrival = self._arrival(position)
+        return round(arrival.until_us - (arrival.end - position) * _US_PER_SAMPLE)
 
     def arrived_us(self, position: int) -> int:
         """The gateway's clock at the frame that brought the sample before `position`."""
-        return next((one for one in reversed(self._chunks) if one.start < position), self._chunks[0]).until_us
+        return self._arrival(position).until_us
 
     def forget(self, before: int) -> None:
         """Let go of what lies before a position."""
-        while len(self._chunks) > 1 and self._chunks[0].end <= before:
-            self._chunks.popleft()
+        arrivals, forgotten = self._arrivals, 0
+        while len(arrivals) > 1 and arrivals[0].end <= before:
+            start, end, _ = arrivals.popleft()
+            forgotten += end - start
+        del self._kept[: forgotten * self._sample_bytes]
+
+    def _arrival(self, position: int) -> _Arrival:
+        """What brought the sample before `position`; the oldest that is kept, if that is forgotten."""
+        for arrival in reversed(self._arrivals):  # it is the latest that is mostly wanted
+            if arrival.start < position:
+                return arrival
+        return self._arrivals[0]
 
     def _missing_before(self, sequence: int, at_us: int) -> int:
         """How many frames are missing; negative for a frame that came too late."""
@@ -195,7 +199,8 @@ class CallerAudio:
         if not payload:
             return
         start, self.end = self.end, self.end + len(payload) // self._sample_bytes
-        self._chunks.append(_NEW(_Chunk, (start, self.end, payload, until_us)))
+        self._kept += payload
+        self._arrivals.append(_NEW(_Arrival, (start, self.end, until_us)))
         size = self._window_samples * self._sample_bytes
         if self._unfinished:
             payload = self._unfinished + payload

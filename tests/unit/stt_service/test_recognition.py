@@ -278,7 +278,9 @@ def test_what_was_understood_of_a_long_turn_outlives_a_failure() -> None:
 def test_the_audio_of_a_long_call_is_not_kept() -> None:
     caller = Caller(Rules(partial_ms=None))
     caller.wait(30_000)
-    assert len(caller.recognition._audio._chunks) <= 77  # 1 s, and what came in the 0.5 s since the last look
+    audio = caller.recognition._audio
+    assert len(audio._kept) <= 77 * 2 * FRAME  # 1 s, and what came in the 0.5 s since the last look
+    assert len(audio._arrivals) <= 77
 
 
 # -- frames ------------------------------------------------------------------------------------------
