@@ -4,13 +4,13 @@ Frames come numbered and stamped; some are lost, some come twice or late. Behind
 position: the number of samples since the first one. Silence stands where a frame is missing, because the
 caller went on speaking, or not, for just as long.
 
-Audio is kept as the carrier codes it, a byte a sample mostly, in one piece: that costs nothing a frame, most
-of it is never looked at again, and what is comes out with one slice. Who wants samples decodes: the detection
-loop one window of every call at a time.
+Audio is kept as the carrier codes it, a byte a sample mostly: that costs nothing a frame, and most of it is
+never looked at again. Who wants samples decodes: the detection loop one window of every call at a time.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from typing import Final, NamedTuple
 
@@ -47,14 +47,6 @@ class Window(NamedTuple):
     payload: bytes
 
 
-class _Arrival(NamedTuple):
-    """When the audio from position `start` up to, not including, `end` had come."""
-
-    start: int
-    end: int
-    until_us: int
-
-
 class CallerAudio:
     """The audio of one call from position 0 to `end`, of which the part since the last `forget` is kept.
 
@@ -64,8 +56,9 @@ class CallerAudio:
 
     def __init__(self, window_samples: int) -> None:
         self.end = 0
-        self._kept = bytearray()
-        self._arrivals: deque[_Arrival] = deque()  # of what is kept
+        self._payloads: list[bytes] = []  # what is kept, and of each where it ends, and when it had come:
+        self._ends: list[int] = []  # three lists, because numbers alone are searched without Python, and
+        self._came_us: list[int] = []  # three appends cost less than an object
         self._window_samples = window_samples
         self._codec: Codec | None = None
         self._kept_unseen: Codec | None = None
@@ -80,7 +73,7 @@ class CallerAudio:
     @property
     def latest_us(self) -> int:
         """The gateway's clock at the last sample; 0 before the first one."""
-        return self._arrivals[-1].until_us if self._arrivals else 0
+        return self._came_us[-1] if self._came_us else 0
 
     def add(self, frame: Frame) -> Arrival:
         """Take a frame in, with silence for those missing before it; one that was overtaken is left out."""
@@ -129,33 +122,32 @@ class CallerAudio:
         """A copy of the samples in [start, end), as far as they are still kept."""
         if self._codec is None:
             return np.empty(0, np.float32)
-        kept_from, size = self._arrivals[0].start if self._arrivals else self.end, self._sample_bytes
-        wanted = self._kept[max(0, start - kept_from) * size : max(0, end - kept_from) * size]
-        return decode_float(self._codec, bytes(wanted))
+        payloads = self._payloads[bisect_right(self._ends, start) : bisect_left(self._ends, end) + 1]
+        if not payloads or end <= start:
+            return np.empty(0, np.float32)
+        size = self._sample_bytes
+        begins = self._ends[bisect_right(self._ends, start)] - len(payloads[0]) // size
+        wanted = b"".join(payloads)[max(0, start - begins) * size : max(0, end - begins) * size]
+        return decode_float(self._codec, wanted)
 
     def time_us(self, position: int) -> int:
         """The gateway's clock when the sample before `position` had arrived."""
-        arrival = self._arrival(position)
-        return round(arrival.until_us - (arrival.end - position) * _US_PER_SAMPLE)
+        at = self._brought(position)
+        return round(self._came_us[at] - (self._ends[at] - position) * _US_PER_SAMPLE)
 
     def arrived_us(self, position: int) -> int:
         """The gateway's clock at the frame that brought the sample before `position`."""
-        return self._arrival(position).until_us
+        return self._came_us[self._brought(position)]
 
     def forget(self, before: int) -> None:
         """Let go of what lies before a position."""
-        arrivals, forgotten = self._arrivals, 0
-        while len(arrivals) > 1 and arrivals[0].end <= before:
-            start, end, _ = arrivals.popleft()
-            forgotten += end - start
-        del self._kept[: forgotten * self._sample_bytes]
+        forgotten = min(bisect_right(self._ends, before), len(self._ends) - 1)
+        if forgotten > 0:
+            del self._payloads[:forgotten], self._ends[:forgotten], self._came_us[:forgotten]
 
-    def _arrival(self, position: int) -> _Arrival:
-        """What brought the sample before `position`; the oldest that is kept, if that is forgotten."""
-        for arrival in reversed(self._arrivals):  # it is the latest that is mostly wanted
-            if arrival.start < position:
-                return arrival
-        return self._arrivals[0]
+    def _brought(self, position: int) -> int:
+        """Which payload brought the sample before `position`; of those kept, the one that is nearest to it."""
+        return min(bisect_left(self._ends, position), len(self._ends) - 1)
 
     def _missing_before(self, sequence: int, at_us: int) -> int:
         """How many frames are missing; negative for a frame that came too late."""
@@ -198,9 +190,10 @@ class CallerAudio:
     def _append(self, payload: bytes, until_us: int) -> None:
         if not payload:
             return
-        start, self.end = self.end, self.end + len(payload) // self._sample_bytes
-        self._kept += payload
-        self._arrivals.append(_NEW(_Arrival, (start, self.end, until_us)))
+        self.end = end = self.end + len(payload) // self._sample_bytes
+        self._payloads.append(payload)
+        self._ends.append(end)
+        self._came_us.append(until_us)
         size = self._window_samples * self._sample_bytes
         if self._unfinished:
             payload = self._unfinished + payload
