@@ -10,8 +10,6 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -179,13 +177,10 @@ class DetectionLoop:
 
 def _decoded(windows: list[Window]) -> Samples:
     """The samples of all windows, one after the other."""
-    runs = [
-        (codec, b"".join([window.payload for window in run]))
-        for codec, run in groupby(windows, key=attrgetter("codec"))
-    ]
-    if len(runs) == 1:
-        return decode_float(*runs[0])
-    return np.concatenate([decode_float(codec, payload) for codec, payload in runs])
+    codecs, payloads = zip(*windows, strict=True)
+    if codecs.count(codecs[0]) == len(codecs):  # as a rule: all callers come by the same carrier
+        return decode_float(codecs[0], b"".join(payloads))
+    return np.concatenate([decode_float(codec, payload) for codec, payload in windows])
 
 
 class Decoded(NamedTuple):

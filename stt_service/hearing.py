@@ -146,7 +146,7 @@ class CallerAudio:
             del self._payloads[:forgotten], self._ends[:forgotten], self._came_us[:forgotten]
 
     def _brought(self, position: int) -> int:
-        """Which payload brought the sample before `position`; of those kept, the one that is nearest to it."""
+        """Which payload brought the sample before `position`; of those kept, the nearest to it."""
         return min(bisect_left(self._ends, position), len(self._ends) - 1)
 
     def _missing_before(self, sequence: int, at_us: int) -> int:
