@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,6 +25,7 @@ import numpy as np
 import uvloop
 
 from bench.admission_race import race
+from bench.figures import Figures
 from bench.floor import GATEWAY, LEFT, SessionProcess, a_number, open_bus, publish_numbers, staff, started
 from bench.machine import describe_machine
 from contracts.channels import CALL_ENDED, SESSION_OPEN
@@ -163,18 +162,13 @@ def main() -> None:
     parser.add_argument("--race", type=int, default=0, help="racing admissions, with leaders killed")
     parser.add_argument("--out", type=Path, help="write the figures here as JSON")
     arguments = parser.parse_args()
-    report: dict[str, object] = {
-        "command": "python -m bench.admission " + " ".join(sys.argv[1:]),
-        **describe_machine(),
-    }
+    figures = Figures(arguments.out, "bench.admission", **describe_machine())
     with tempfile.TemporaryDirectory() as folder, NatsServer(Path(folder)) as server:
-        report |= uvloop.run(measure(server, arguments.seconds, arguments.rate))
+        figures.put(**uvloop.run(measure(server, arguments.seconds, arguments.rate)))
     if arguments.race:
         with tempfile.TemporaryDirectory() as folder, NatsServer(Path(folder)) as server:
-            report["race"] = uvloop.run(race(server.url, arguments.race, kills=3)).summary()
-    print(json.dumps(report, indent=1))
-    if arguments.out:
-        arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+            figures.put(race=uvloop.run(race(server.url, arguments.race, kills=3)).summary())
+    figures.show()
 
 
 if __name__ == "__main__":

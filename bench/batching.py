@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.g711 import decode_mulaw_float
+from bench.figures import Figures
 from bench.machine import describe_machine
 from bench.recognition import sentences
 from bench.words import count_errors
@@ -182,11 +182,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--clips", type=int, default=16)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args(argv)
-    machine = describe_machine()
-    result = {"machine": machine, "model": options.model, "clips": options.clips}
-    result |= asyncio.run(listen_and_speak(options))
-    if options.out is not None:
-        options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    head = {**describe_machine(), "model": options.model, "clips": options.clips}
+    figures = Figures(options.out, "bench.batching", **head)
+    figures.put(**asyncio.run(listen_and_speak(options)))
     return 0
 
 

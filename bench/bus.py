@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import uvloop
 
+from bench.figures import Figures
 from bench.machine import describe_machine
 from contracts.channels import AGENT_AUDIO, CALLER_AUDIO
 from contracts.frames import FRAME_MS, Codec, Frame
@@ -161,18 +162,16 @@ def main() -> None:
     if arguments.echo:
         uvloop.run(echo(arguments.echo))
         return
-    rows = []
+    rows: list[dict[str, float]] = []
+    figures = Figures(arguments.out, "bench.bus", **describe_machine())
     columns = ("calls", "p50_ms", "p95_ms", "p99_ms", "max_ms", "lost", *CORES)
     print("  ".join(columns))
     with tempfile.TemporaryDirectory() as folder, NatsServer(Path(folder)) as server:
         for calls in (int(text) for text in arguments.calls.split(",")):
             row = measure(server, calls, arguments.seconds)
             rows.append(row)
+            figures.put(rows=rows)
             print("  ".join(f"{row[column]:>{len(column)}}" for column in columns), flush=True)
-    if arguments.out:
-        command = "python -m bench.bus " + " ".join(sys.argv[1:])
-        report = {"command": command, **describe_machine(), "rows": rows}
-        arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

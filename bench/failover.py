@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -31,6 +29,7 @@ from bench.chaos.monkey import Blow, Monkey, Strike, plan_strikes, service_of
 from bench.chaos.record import calls_holding_slots, whole_record
 from bench.chaos.verdict import Outcome, Scene, judged
 from bench.density import make_room
+from bench.figures import Figures
 from bench.machine import describe_machine
 from runtime.clock import SystemClock
 from trunkline.bus_client import open_bus
@@ -157,14 +156,11 @@ def main() -> None:
     done = {"restarts": names} if arguments.rolling else {"strikes": arguments.strikes, "victims": names}
     trial = Trial(arguments.calls, arguments.seconds, frozen=arguments.frozen, seed=arguments.seed, **done)
     make_room()
-    before = describe_machine()
+    figures = Figures(arguments.out, "bench.failover", **describe_machine())
     with tempfile.TemporaryDirectory() as folder:
         outcome = uvloop.run(run(trial, arguments.keep or Path(folder)))
-    figures = judged(outcome, SCENE)
-    print(json.dumps(figures, indent=1))
-    if arguments.out:
-        content = {"command": "python -m bench.failover " + " ".join(sys.argv[1:]), **before, **figures}
-        arguments.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    figures.put(**judged(outcome, SCENE))
+    figures.show()
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ import numpy as np
 import uvloop
 
 from audio.g711 import encode_mulaw
+from bench.figures import Figures
 from bench.machine import describe_machine
 from contracts.channels import ASSIGN, CALLER_AUDIO, HEARTBEAT
 from contracts.frames import FRAME_MS, Codec, Frame
@@ -317,13 +318,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--most", type=float, default=1.15, help="the ratio of p95 that is still fair")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args(argv)
-    before = describe_machine()
+    figures = Figures(arguments.out, "bench.fairness", **describe_machine())
     result = uvloop.run(run(arguments))
     print(json.dumps(result["p95_ratio"]))
-    if arguments.out is not None:
-        command = "python -m bench.fairness " + " ".join(argv if argv is not None else sys.argv[1:])
-        content = {"command": command.strip(), **before, **result}
-        arguments.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    figures.put(**result)
     return int(result["p95_ratio"]["turn"] > arguments.most)
 
 

@@ -16,6 +16,10 @@ class Figures:
         self._path = path
         self._content = {"command": " ".join(["python -m", module, *sys.argv[1:]]), **head}
 
+    def show(self) -> None:
+        """Print all of it."""
+        print(json.dumps(self._content, indent=1))
+
     def put(self, **more: Any) -> None:
         """Write this too, in place of what has the same names."""
         self._content |= more

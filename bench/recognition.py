@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from audio.g711 import decode_mulaw_float
+from bench.figures import Figures
 from bench.human_speech import human_sentences
 from bench.machine import describe_machine
 from bench.words import count_errors
@@ -104,6 +104,7 @@ def main() -> None:
     arguments = parser.parse_args()
     engine = load(Settings(stt_whisper_model=arguments.model), ModelStore(arguments.home))
     said = list(sentences(human=arguments.human))
+    figures = Figures(arguments.out, "bench.recognition", **describe_machine(), model=arguments.model)
     texts, times = asyncio.run(understand(engine, said))
     summary = summarize(said, texts, times)
     for voice, figures in summary["voices"].items():
@@ -113,10 +114,7 @@ def main() -> None:
     print(f"{summary['real_time_factor']} seconds a second of audio")
     for pair in summary["wrong"]:
         print(f"  said       {pair['said']}\n  understood {pair['understood']}")
-    if arguments.out:
-        command = "python -m bench.recognition " + " ".join(sys.argv[1:])
-        report = {"command": command, **describe_machine(), "model": arguments.model, **summary}
-        arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    figures.put(**summary)
 
 
 if __name__ == "__main__":

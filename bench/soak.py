@@ -14,21 +14,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import random
-import sys
 import tempfile
 import time
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
 import uvloop
 
 from bench.chaos.record import calls_holding_slots
 from bench.density import make_room
+from bench.figures import Figures
 from bench.machine import describe_machine
 from runtime.clock import SystemClock
 from trunkline.bus_client import open_bus
@@ -43,6 +44,7 @@ from trunkline.reports.samples import spread
 NUMBER: Final = "+15550199"
 TALK_S: Final = 40.0
 LOOK_S: Final = 10.0
+MINUTE_LOOKS: Final = 6
 KV: Final = "KV_"
 SETTLES_S: Final = 5.0
 FREED_WITHIN_S: Final = 30.0
@@ -57,6 +59,10 @@ class Series:
 
     def add(self, name: str, value: float) -> None:
         self.points.setdefault(name, []).append(value)
+
+    def thinned(self, every: int) -> dict[str, list[float]]:
+        """One value of so many, the last of each."""
+        return {name: values[every - 1 :: every] for name, values in self.points.items()}
 
     def growth(self) -> dict[str, dict[str, float]]:
         """The middle of the second quarter, that of the last, and their ratio."""
@@ -116,14 +122,14 @@ def loop_tasks(metrics: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
-async def run(arguments: argparse.Namespace, home: Path) -> dict[str, Any]:
+async def run(arguments: argparse.Namespace, home: Path, figures: Figures) -> None:
     series = Series()
     options = Options(home=home, port=0, spread=True, local_llm=False, open_loopback=True)
     async with LocalPlatform(options) as platform, open_bus(platform.state.bus_url) as bus:
         await asyncio.sleep(SETTLES_S)
         ends_s = time.monotonic() + arguments.minutes * 60
         records: list[CallRecord] = []
-        watching = asyncio.ensure_future(_watch(platform, series))
+        watching = asyncio.ensure_future(_watch(platform, series, figures))
         waves = [
             asyncio.ensure_future(_wave(platform.state.media_url, share, ends_s, records))
             for share in _shares(arguments.calls)
@@ -137,24 +143,21 @@ async def run(arguments: argparse.Namespace, home: Path) -> dict[str, Any]:
             await asyncio.sleep(1.0)
             held = await calls_holding_slots(bus)
     turns = [turn for record in records for turn in record.turns]
-    return {
-        "minutes": arguments.minutes,
-        "calls_at_once": arguments.calls,
-        "calls": len(records),
-        "calls_broken": sum(record.ending != HEARD_OUT for record in records),
-        "turns_expected": sum(record.expected for record in records),
-        "turns_answered": sum(turn.waited_ms is not None for turn in turns),
-        "waited_ms": spread([turn.waited_ms for turn in turns if turn.waited_ms is not None]).model_dump(),
-        "slots_held_at_the_end": held,
-        "looks": max(len(values) for values in series.points.values()),
-        "growth": series.growth(),
-    }
+    figures.put(
+        calls=len(records),
+        calls_broken=sum(record.ending != HEARD_OUT for record in records),
+        turns_expected=sum(record.expected for record in records),
+        turns_answered=sum(turn.waited_ms is not None for turn in turns),
+        waited_ms=spread([turn.waited_ms for turn in turns if turn.waited_ms is not None]).model_dump(),
+        slots_held_at_the_end=held,
+    )
 
 
-async def _watch(platform: LocalPlatform, series: Series) -> None:
-    while True:
+async def _watch(platform: LocalPlatform, series: Series, figures: Figures) -> None:
+    for looks in itertools.count(1):
         await asyncio.sleep(LOOK_S)
         await asyncio.to_thread(look, platform, series)
+        figures.put(looks=looks, growth=series.growth(), seen_a_minute=series.thinned(MINUTE_LOOKS))
 
 
 def _shares(calls: int) -> list[int]:
@@ -189,13 +192,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     make_room()
-    before = describe_machine()
+    head = {**describe_machine(), "minutes": arguments.minutes, "calls_at_once": arguments.calls}
+    figures = Figures(arguments.out, "bench.soak", **head)
     with tempfile.TemporaryDirectory() as folder:
-        figures = uvloop.run(run(arguments, Path(folder)))
-    content = {"command": "python -m bench.soak " + " ".join(sys.argv[1:]), **before, **figures}
-    print(json.dumps(content, indent=1))
-    if arguments.out:
-        arguments.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        uvloop.run(run(arguments, Path(folder), figures))
+    figures.show()
 
 
 if __name__ == "__main__":

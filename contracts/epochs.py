@@ -34,6 +34,10 @@ class Border:
     def __init__(self, since: Mapping[Role, int] | None = None) -> None:
         self._since: dict[Role, int] = dict(since or {})
 
+    def copy(self) -> Border:
+        """The same border, which moves by itself from here on."""
+        return Border(self._since)
+
     def since(self, role: Role) -> int:
         """The epoch from which the process of this role speaks; 0 where none has been replaced."""
         return self._since.get(role, 0)

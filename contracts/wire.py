@@ -58,6 +58,14 @@ def every_event_of(ref: CallRef) -> str:
     return f"call.{check_token('tenant', ref.tenant)}.{check_token('call', ref.call)}.>"
 
 
+def every_turn_of_fate_of(ref: CallRef) -> str:
+    """The subject filter for what is recorded of one call as a whole: begun, reassigned, detached, ended.
+
+    However long a call is, these are few.
+    """
+    return f"call.{check_token('tenant', ref.tenant)}.{check_token('call', ref.call)}.call.*"
+
+
 def events_of(ref: CallRef, names: frozenset[str] | None) -> tuple[str, ...]:
     """The subject filters for recorded events of one call: one for each name where they are few.
 

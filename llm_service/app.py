@@ -10,6 +10,7 @@ from contracts.telemetry import ENGINE_EASED
 from llm_service.engines import ENGINES, EngineFactory, Means
 from llm_service.handlers import DialogueHolder
 from llm_service.pool import EnginePool
+from llm_service.recollection import last_turns
 from llm_service.settings import Settings
 from models.hub import HuggingFaceHub
 from models.store import ModelStore
@@ -56,6 +57,7 @@ class LlmApp:
             heartbeat_s=settings.heartbeat_s,
             shares=shares,
             room=lambda: self._pool.room(len(self._worker)),
+            enough=lambda assign, record: last_turns(record, assign.assistant.memory_turns) is not None,
         )
 
     async def start(self) -> None:

@@ -93,6 +93,11 @@ class Dialogue:
         return tuple(line for exchange in self._exchanges for line in exchange.lines())
 
     @property
+    def memory_turns(self) -> int:
+        """So many turns before the current one are remembered."""
+        return self._assistant.memory_turns
+
+    @property
     def growing(self) -> Reply | None:
         """The reply that is being made; at most one is."""
         last = self._replies[-1] if self._replies else None
@@ -204,6 +209,10 @@ class Dialogue:
             async for part in parts:
                 for said in self._tell(reply, part):
                     yield said
+
+    def pass_over(self, replies: int) -> None:
+        """So many replies were given before the first that it hears of: what follows counts on from there."""
+        self._numbered = replies
 
     def recalled(self, body: ReplySentence | ReplyCompleted, at_s: float) -> Reply:
         """What a worker before this one said, as the record has it, said at `at_s`; the reply it is of.

@@ -9,7 +9,7 @@ import select
 from asyncio.trsock import TransportSocket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import nats.errors
@@ -23,9 +23,11 @@ from contracts.permissions import inbox_prefix
 from runtime.errors import BusUnavailable, SettingsError
 from runtime.settings import ProcessSettings
 from runtime.tasks import heeding
-from runtime.wire_speed import Direct, QuickParser
+from runtime.wire_speed import Direct, Headed, QuickParser
 
 log = logging.getLogger(__name__)
+
+_HandlerT = TypeVar("_HandlerT", Direct, Headed)
 
 _DROPS_A_LINE = 1000
 _UNSENT_BYTES = 256 * 1024
@@ -69,6 +71,7 @@ class Connection(Client):
         self.when_closed: list[Callable[[], None]] = []
         self.when_dropped: list[Callable[[str], None]] = []
         self.direct: dict[int, Direct] = {}
+        self.headed: dict[int, Headed] = {}
         self._ps = QuickParser(self)
         self.last_complaint = ""
         self._drops = 0
@@ -106,17 +109,27 @@ class Connection(Client):
 
     async def subscribe_directly(self, subject: str, handle: Direct) -> Subscription:
         """Hear a subject with nothing between the socket and `handle`, which must neither block nor raise."""
+        return await self._subscribe_past_nats_py(subject, self.direct, handle)
+
+    async def subscribe_with_headers(self, subject: str, handle: Headed) -> Subscription:
+        """As `subscribe_directly`, where every message has headers and they are wanted, as they came."""
+        return await self._subscribe_past_nats_py(subject, self.headed, handle)
+
+    async def _subscribe_past_nats_py(
+        self, subject: str, handlers: dict[int, _HandlerT], handle: _HandlerT
+    ) -> Subscription:
         sid = self._sid + 1  # nothing is awaited before the subscription has its number
-        self.direct[sid] = handle
+        handlers[sid] = handle
         try:
             return await self.subscribe(subject)
         except BaseException:
-            self.direct.pop(sid, None)
+            handlers.pop(sid, None)
             raise
 
     @override
     def _remove_sub(self, sid: int, max_msgs: int = 0) -> None:
         self.direct.pop(sid, None)
+        self.headed.pop(sid, None)
         super()._remove_sub(sid, max_msgs)
 
     @property

@@ -21,6 +21,9 @@ from typing_extensions import override
 Direct = Callable[[bytes, bytes], None]
 """Takes subject and payload of a message; must neither block nor raise."""
 
+Headed = Callable[[bytes, bytes], None]
+"""Takes headers and payload of a message that has headers; must neither block nor raise."""
+
 _LINE_END: Final = b"\r\n"
 _MSG: Final = b"MSG "
 _HMSG: Final = b"HMSG "
@@ -30,6 +33,7 @@ class _Reader(Protocol):
     """What the parser needs of the client beside what nats-py's own needs."""
 
     direct: dict[int, Direct]
+    headed: dict[int, Headed]
 
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
@@ -42,6 +46,7 @@ class QuickParser(Parser):
     def __init__(self, client: _Reader) -> None:
         super().__init__(client)
         self._direct = client.direct
+        self._headed = client.headed
         self._hand_on = client._process_msg  # noqa: SLF001 - what nats-py's own parser calls
 
     @override
@@ -112,9 +117,10 @@ class QuickParser(Parser):
         if ends + 2 > len(data):
             return at
         sid = int(words[1])
-        handle = self._direct.get(sid)
-        if handle is not None:
+        if (handle := self._direct.get(sid)) is not None:
             handle(words[0], data[body:ends])
+        elif (take := self._headed.get(sid)) is not None:
+            take(data[begins:body], data[body:ends])
         else:
             reply = words[2] if len(words) == 5 else b""
             await self._hand_on(sid, words[0], reply, data[body:ends], data[begins:body])

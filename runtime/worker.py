@@ -36,7 +36,7 @@ from runtime.bus import Bus
 from runtime.clock import Clock
 from runtime.connection import leave
 from runtime.errors import BorderUnknown, CallReleased, WorkerDraining
-from runtime.history import read_on
+from runtime.history import Record, read_end
 from runtime.listening import Listening
 from runtime.shares import TenantShares
 from runtime.storage import last_event
@@ -60,11 +60,11 @@ class CallHolder(Protocol):
     async def take(self, assign: Assign, history: tuple[Event[Any], ...]) -> None:
         """Begin to hold the call, or go on with it in a newer epoch; raises a TrunklineError to refuse it.
 
-        `history` is empty unless the assignment says `resumed`: then it is all that was recorded of the call
-        up to now, of every role, in the stream's order and without what is stale, and the call is not held:
-        one that is was dropped just before. What is said from now on follows by `on_event`. Idempotent for
-        the same epoch, which has no history the second time. After a refusal `drop` is called, so that
-        nothing stays behind.
+        `history` is empty unless the assignment says `resumed`: then it is what was recorded of the call up
+        to now that this role hears or says, as far back as is `enough`, in the stream's order and without
+        what is stale, and the call is not held: one that is was dropped just before. What is said from now
+        on follows by `on_event`. Idempotent for the same epoch, which has no history the second time. After
+        a refusal `drop` is called, so that nothing stays behind.
         """
         ...
 
@@ -133,9 +133,12 @@ class Worker:
         heartbeat_s: float,
         shares: TenantShares,
         room: Callable[[], int | None] = lambda: None,
+        enough: Callable[[Assign, Record], bool] = lambda _assign, _record: False,
     ) -> None:
         """`shares` learns what the calls say that are held. `room` tells how many more calls it can take now
-        within its latency budget; None: only counted.
+        within its latency budget; None: only counted. `enough` says whether the end of a record, given
+        without what is stale, is all that the holder needs to go on with a call; where it is not, it is
+        asked again with more, and the holder gets all that there is where it never is.
         """
         self.role = role
         self.process = process
@@ -147,6 +150,7 @@ class Worker:
         self._heartbeat_s = heartbeat_s
         self._shares = shares
         self._room = room
+        self._enough = enough
         self._started_us = clock.now_us()
         self._reading = asyncio.Semaphore(_READ_AT_ONCE)
         self._held: dict[CallRef, _Held] = {}
@@ -156,6 +160,7 @@ class Worker:
         self._wanted = frozenset(
             row.name for row in CHANNELS if role.value in row.consumers or row.name == CALL_ENDED.name
         )
+        self._recalled = self._wanted | {row.name for row in CHANNELS if role.value in row.producers}
         metrics.gauge(CALLS_HELD, lambda: len(self._held))
 
     def __len__(self) -> int:
@@ -233,13 +238,13 @@ class Worker:
             await self._let_go(ref, held)
             raise
 
-    async def _learn(self, ref: CallRef, held: _Held, assign: Assign) -> tuple[Event[Any], ...]:
+    async def _learn(self, ref: CallRef, held: _Held, assign: Assign) -> Record:
         """What was said so far. Events are heard already: what is in the record too is not heard again.
 
         What this process heard in an older epoch counts for nothing: another may have had the call since.
         """
         held.recent, held.read_border = RecentIds(), Border()
-        history = believed(await self._record(ref, held, assign.epoch), held.read_border)
+        history = believed(await self._record(ref, held, assign), held.read_border)
         for event in history:
             held.border.believes(event)
             if self._wants(event):
@@ -253,8 +258,9 @@ class Worker:
         await self._clock.sleep(_STORED_WITHIN_S)
         await self._bus.until_done(partial(self._catch_up_with, ref, held))
 
-    async def _record(self, ref: CallRef, held: _Held, epoch: int) -> tuple[Event[Any], ...]:
-        """The record, with the border of `epoch` in it, which the session said just before it assigned.
+    async def _record(self, ref: CallRef, held: _Held, assign: Assign) -> Record:
+        """The end of the record, with the border of this epoch in it, which the session said just before it
+        assigned.
 
         Raises BorderUnknown while the stream does not have that: whoever went on could say once more what
         was said and is not stored yet.
@@ -262,13 +268,15 @@ class Worker:
         border = CALL_REASSIGNED.subject(tenant=ref.tenant, call=ref.call)
         for _ in range(_BORDER_TRIES):
             said = await last_event(self._bus.jetstream, CALLS, border)
-            if said is not None and said.body.epoch >= epoch:
+            if said is not None and said.body.epoch >= assign.epoch:
                 async with self._reading:
-                    record, held.read_to = await read_on(self._bus, ref, 1)
+                    record, held.read_to = await read_end(
+                        self._bus, ref, lambda end: self._enough(assign, believed(end)), self._recalled
+                    )
                 return record
             await self._clock.sleep(_BORDER_WAIT_S)
         raise BorderUnknown(
-            f"the record of call {ref.call} does not say that epoch {epoch} began",
+            f"the record of call {ref.call} does not say that epoch {assign.epoch} began",
             mend="assign it again; does the stream store what is said?",
         )
 
@@ -356,8 +364,10 @@ class Worker:
         async with held.lock, self._reading:
             if self._held.get(ref) is not held:
                 return
-            unread, held.read_to = await read_on(self._bus, ref, held.read_to)
-            record = [event for event in believed(unread, held.read_border) if self._wants(event)]
+            unread, held.read_to = await read_end(
+                self._bus, ref, partial(_is_all_that_is_remembered, held), self._wanted, held.read_to
+            )
+            record = believed(unread, held.read_border)
             for event in record[-_REMEMBERED_EVENTS:]:
                 if self._held.get(ref) is held:
                     held.border.believes(event)
@@ -390,3 +400,10 @@ class Worker:
                 draining=self._draining,
             ),
         )
+
+
+def _is_all_that_is_remembered(held: _Held, unread: Record) -> bool:
+    """Whether the end of what was not read has more events than a call's `recent` ones: what was heard before
+    those cannot be told from what was missed. There are far fewer events of a call as a whole.
+    """
+    return len(believed(unread, held.read_border.copy())) >= 2 * _REMEMBERED_EVENTS

@@ -23,7 +23,7 @@ from stt_service.kept_audio import KeptAudio
 from stt_service.pool import DetectorPool, EnginePool
 from stt_service.ports import Transcriber
 from stt_service.recognition import Recognition, Rules
-from stt_service.resuming import Resumption
+from stt_service.resuming import Resumption, is_enough
 from stt_service.settings import Settings
 
 _TICK_S = 0.1
@@ -71,6 +71,7 @@ class SttApp:
             heartbeat_s=settings.heartbeat_s,
             shares=shares,
             room=lambda: self._engines.room(len(self._worker)),
+            enough=lambda _, record: is_enough(record),
         )
 
     async def start(self) -> None:
@@ -80,6 +81,8 @@ class SttApp:
             await self._detectors.of(name)
         self._context.tasks.spawn(self._mouth.run(), "mouth")
         self._context.tasks.spawn(self._pass_time(), "time")
+        self._context.bus.on_lost(self._handlers.bus_lost)
+        self._context.bus.on_reconnected(self._handlers.bus_back)
         await self._context.bus.on_runs_of_frames(self._context.process, self._handlers.on_frames)
         await self._worker.start()
 

@@ -33,6 +33,7 @@ from stt_service.batching import DetectionLoop
 from stt_service.calls import HeldCall, Teller
 from stt_service.kept_audio import KeptAudio
 from stt_service.pool import DetectorPool, EnginePool
+from stt_service.quiet import Quiet
 from stt_service.resuming import Resumption, resumption
 
 log = logging.getLogger(__name__)
@@ -171,6 +172,7 @@ class Handlers:
         self._new_call = new_call
         self._clock = clock
         self._starved_s = starved_s
+        self._quiet = Quiet()
         self._calls: dict[CallRef, _Held] = {}
         self._arrived = 0  # frames that are not counted yet: to count each would cost as much as to keep it
         self._frames = metrics.counter(FRAMES_IN)
@@ -239,13 +241,22 @@ class Handlers:
             call.accept(frame)
         held.loop.wake(call)
 
+    def bus_lost(self) -> None:
+        """No frames can come: that is nobody's silence."""
+        self._quiet.bus_lost()
+
+    async def bus_back(self) -> None:
+        """The frames that were kept meanwhile will come."""
+        self._quiet.bus_back(self._clock.monotonic_s())
+
     def pass_time(self) -> None:
-        """Let silence pass in turns whose caller's frames have stopped coming."""
+        """Let silence pass in turns whose caller's frames have stopped coming, where that means anything."""
         self._frames.add(by=self._arrived)
         self._arrived = 0
         now_s = self._clock.monotonic_s()
+        counts = self._quiet.counts(now_s)
         for held in self._calls.values():
-            if held.heard:
+            if held.heard or not counts:
                 held.heard, held.heard_s = False, now_s
             missing_s = now_s - held.heard_s
             if missing_s >= self._starved_s and held.call.in_turn:

@@ -5,7 +5,7 @@ It follows from the record alone. What the caller said since comes again from th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +13,9 @@ from contracts.messages import Event, SpeechDismissed, SpeechStarted, TurnEnded
 
 _RUN_UP_US: Final = 1_500_000
 """So much before a turn that was announced: for the detector to settle, and to know how loud the line is."""
+
+_TURNS: Final = 3
+"""So many decided turns are read, and the last of them counts: events may have been stored a little late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +50,10 @@ def resumption(history: Iterable[Event[Any]]) -> Resumption:
     if announced is not None:
         after_us = max(after_us, announced.body.started_us - _RUN_UP_US)
     return Resumption(decided, after_us, announced)
+
+
+def is_enough(history: Sequence[Event[Any]]) -> bool:
+    """Whether `resumption` gives of this end of a record what it gives of the whole."""
+    started = {event.body.turn for event in history if isinstance(event.body, SpeechStarted)}
+    decided = {event.body.turn for event in history if isinstance(event.body, TurnEnded | SpeechDismissed)}
+    return len(started & decided) >= _TURNS

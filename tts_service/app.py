@@ -21,6 +21,7 @@ from tts_service.chain import Chain
 from tts_service.engines import ENGINES, Factory, Means
 from tts_service.handlers import BusOutlet, Handlers
 from tts_service.ports import Outlet
+from tts_service.recalling import is_enough
 from tts_service.recording import Recorder
 from tts_service.scheduling import Turns
 from tts_service.settings import Settings
@@ -75,6 +76,7 @@ class TtsApp:
             heartbeat_s=settings.heartbeat_s,
             shares=shares,
             room=lambda: self._meter.room(len(self._worker)),
+            enough=lambda _, record: is_enough(record),
         )
 
     async def start(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from analytics_service.errors import StorePackageMissing
 from analytics_service.ports import Answer, Row
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # What converting a value of the wrong kind or size to a column raises, besides the client's own errors.
 _BAD_VALUES = (TypeError, ValueError, OverflowError, AttributeError)
+# chDB takes a file that is not there for an empty one.
+_ENGINE: Final = {"config-file": str(Path(__file__).with_name("embedded.xml"))}
 
 
 class ClickHouseStore:
@@ -94,7 +96,9 @@ def open_chdb(path: str, limits: QueryLimits) -> ClickHouseStore:
 
     def connect() -> Client:
         try:
-            return clickhouse_connect.get_client(interface="chdb", path=folder, tz_mode="aware")
+            return clickhouse_connect.get_client(
+                interface="chdb", path=folder, tz_mode="aware", chdb_options=_ENGINE
+            )
         except ImportError as error:
             raise StorePackageMissing(
                 "chdb is not installed", mend="pip install 'trunkline[chdb]'"

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from contracts.identities import CallRef
 from contracts.messages import (
@@ -36,6 +36,8 @@ from contracts.wire import channel_of
 
 _ROLES: Final = {role.value: role for role in Role}
 
+_Body = TypeVar("_Body")
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -59,7 +61,7 @@ class Story:
     since: dict[Role, int] = field(default_factory=dict)
     epochs: list[int] = field(default_factory=list)
 
-    def bodies(self, kind: type[Any]) -> Iterator[Any]:
+    def bodies(self, kind: type[_Body]) -> Iterator[_Body]:
         """Bodies of one kind that count, in order."""
         return (event.body for event in self.events if isinstance(event.body, kind))
 
@@ -167,10 +169,10 @@ def _each_turn_answered(story: Story) -> Iterator[str]:
     for turn in turns[:-1]:  # the end of the call may come before the last answer
         if not answers[turn]:
             yield f"turn {turn} was not answered"
-    for turn, given in answers.items():
+    for answered, given in answers.items():
         again = [event for before, event in pairwise(given) if not _resumes(event, before.body, story)]
         if again:
-            yield f"turn {turn} was answered {1 + len(again)} times"
+            yield f"turn {answered} was answered {1 + len(again)} times"
 
 
 def _resumes(event: Event[ReplyCompleted], before: ReplyCompleted, story: Story) -> bool:

@@ -14,11 +14,11 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import sys
 import venv
 from pathlib import Path
 from typing import Any, Final
 
+from bench.figures import Figures
 from bench.machine import describe_machine
 
 HERE: Final = Path(__file__).parent
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--ours", type=Path, help="JSON of bench.density, to stand in the same table")
     parser.add_argument("--out", type=Path, help="write the figures here as JSON")
     arguments = parser.parse_args()
-    before = describe_machine()
+    figures = Figures(arguments.out, "bench.peers.table", **describe_machine())
     wanted = [("livekit", count, ()) for count in counts(arguments.livekit)]
     wanted += [("pipecat", count, ()) for count in counts(arguments.pipecat)]
     tuned = [("pipecat", count, ("--tuned",)) for count in counts(arguments.tuned)]
@@ -120,13 +120,10 @@ def main() -> None:
     for peer, count, flags in (*wanted, *tuned, *alone):
         python = environment_of(peer, arguments.environments.absolute())
         rows.append(run_peer(peer, python, count, arguments.seconds, *flags))
+        figures.put(rows=rows)
     rows += ours(arguments.ours) if arguments.ours else []
+    figures.put(rows=rows)
     show(rows)
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        command = "python -m bench.peers.table " + " ".join(sys.argv[1:])
-        content = {"command": command, **before, "rows": rows}
-        arguments.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

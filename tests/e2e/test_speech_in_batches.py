@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,7 @@ def piper(tmp_path: Path) -> Iterator[PiperEngine]:
 @pytest.mark.timeout(240)
 async def test_each_call_is_told_its_own_words(nats_url: str, tmp_path: Path, piper: PiperEngine) -> None:
     engine = Gathered(piper, len(TEXTS))
-    settings = {"tts_engine_slots": 1, "tts_warm_phrases": 0, "tts_wait_budget_s": 60.0}
+    settings: dict[str, Any] = {"tts_engine_slots": 1, "tts_warm_phrases": 0, "tts_wait_budget_s": 60.0}
     async with world(nats_url, tmp_path, {"gathered": factory(engine)}, **settings) as now:
         refs = [await now.call(assistant("gathered")) for _ in TEXTS]
         for ref, text in zip(refs, TEXTS, strict=True):

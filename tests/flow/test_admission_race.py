@@ -25,5 +25,6 @@ async def test_no_limit_is_exceeded_by_one_call_while_the_leader_is_killed(nats_
 async def test_the_bench_of_admissions_measures(nats_server: NatsServer) -> None:
     report = await measure(nats_server, 0.5, 20.0)
     for figures in (report["most"], report["at_rate"]):
+        assert isinstance(figures, dict)
         assert figures["calls"] > 0
         assert figures["refused"] == 0

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -15,18 +13,18 @@ import pytest
 import analytics_service.app
 from analytics_service.settings import Settings as AnalyticsSettings
 from contracts import messages as m
-from contracts.channels import ANALYTICS_QUERY, SESSION_OPEN
+from contracts.channels import ANALYTICS_QUERY
 from contracts.errors import ErrorCode
-from contracts.identities import CallRef, uuid7
+from contracts.identities import CallRef
 from tests.flow.test_router import session
 from tests.support.resting import Api, Resting, resting, service
+from tests.support.routing import ask_to_open
 from tests.unit.session_service.stage import LEFT, STARTED
 
 TENANT = "acme"
 NUMBER = "+12025550123"
 PRICE = {"per_minute_micros": 90_000, "currency": "USD", "increment_s": 60}
 DEARER = {**PRICE, "per_minute_micros": 5_000_000}
-_RNG = Random(11)
 
 
 @pytest.fixture
@@ -45,22 +43,10 @@ async def price_is_set(there: Resting, price: dict[str, Any]) -> None:
     assert (await there.admin.done("PUT", "/plans/standard", plan))["price"] == price
 
 
-async def opened(there: Resting) -> m.OpenCallReply:
-    request = m.OpenCall(
-        call=uuid7(time.time_ns() // 1_000_000, _RNG),
-        called=NUMBER,
-        caller="+15550142",
-        carrier_call_id="",
-        gateway="gateway-1",
-    )
-    reply = await there.bus.bus.request(SESSION_OPEN, request, m.OpenCallReply, timeout_s=20)
-    return reply.model_copy(update={"call": request.call})
-
-
 async def accepted(there: Resting) -> CallRef:
     """A call that is not answered yet; session is asked until it knows the number and the workers."""
     async with asyncio.timeout(30):
-        while (reply := await opened(there)).error is not None:
+        while (reply := await ask_to_open(there.bus.bus, NUMBER)).error is not None:
             assert reply.error.code in (ErrorCode.UNKNOWN_NUMBER, ErrorCode.NO_WORKER), reply.error
     assert reply.call is not None
     return CallRef(TENANT, reply.call)
@@ -104,7 +90,7 @@ async def test_a_call_costs_what_a_minute_cost_when_it_began(there: Resting) -> 
         "currency": "USD",
         "billed_s": 60 * minutes,
     }
-    refused = await opened(there)  # the number holds one call
+    refused = await ask_to_open(there.bus.bus, NUMBER)  # the number holds one call
     assert refused.error is not None
     assert refused.error.code is ErrorCode.NUMBER_FULL
     assert refused.call is not None

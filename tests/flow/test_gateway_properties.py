@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from contracts.frames import Frame
 from contracts.identities import CallRef
-from contracts.messages import CallStarted, EndReason, LegEnded
+from contracts.messages import CallStarted, EndReason, LegEnded, Message
 from tests.support.waiting import eventually
 from tests.unit.gateway_service.agent_audio import whole_reply
 from tests.unit.gateway_service.stand import Caller, Stand, gateway_stand, media
@@ -101,7 +102,8 @@ def heard(stand: Stand, ref: CallRef) -> list[Frame]:
     return stand.heard_by.get(ref.call, [])
 
 
-def bodies(
-    stand: Stand, ref: CallRef, kind: type[CallStarted] | type[LegEnded]
-) -> list[CallStarted | LegEnded]:
+BodyT = TypeVar("BodyT", bound=Message)
+
+
+def bodies(stand: Stand, ref: CallRef, kind: type[BodyT]) -> list[BodyT]:
     return [event.body for event in stand.events if event.ref == ref and isinstance(event.body, kind)]

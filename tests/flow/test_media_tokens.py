@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import httpx
 import pytest
 from twilio.request_validator import RequestValidator
 
@@ -26,7 +28,9 @@ CALLER = "+15550142"
 
 
 @asynccontextmanager
-async def reached(nats_url: str, folder: Path, rest: dict[str, Any] | None = None, **settings: Any):
+async def reached(
+    nats_url: str, folder: Path, rest: dict[str, Any] | None = None, **settings: Any
+) -> AsyncIterator[tuple[Platform, Web]]:
     """A platform that takes nobody without a token, and its REST, set up as `rest` says."""
     shut = {"gateway_open_loopback": False, **settings}
     async with (
@@ -48,7 +52,7 @@ def caller(running: Platform, token: str, sid: str = SID) -> Caller:
     return Caller(dialling, SystemClock(), keep_audio=False, reattach_within_s=0)
 
 
-async def posted(web: Web, path: str, *, signed_with: str = AUTH_TOKEN, **fields: str):
+async def posted(web: Web, path: str, *, signed_with: str = AUTH_TOKEN, **fields: str) -> httpx.Response:
     form = {"CallSid": SID, "To": SYNTHETIC_NUMBER, "From": CALLER, "CallStatus": "ringing", **fields}
     shown = RequestValidator(signed_with).compute_signature(f"{PUBLIC}{path}", form)
     return await web.client.post(path, data=form, headers={"X-Twilio-Signature": shown})
@@ -61,9 +65,15 @@ async def voice(web: Web, **fields: Any) -> ET.Element:
     return ET.fromstring(response.content)
 
 
+def the(answer: ET.Element, path: str) -> ET.Element:
+    found = answer.find(path)
+    assert found is not None
+    return found
+
+
 def token_in(answer: ET.Element) -> str:
     assert [verb.tag for verb in answer] == ["Connect", "Redirect"]
-    return answer.find("Connect/Stream/Parameter").attrib["value"]
+    return the(answer, "Connect/Stream/Parameter").attrib["value"]
 
 
 def webhooks(web: Web) -> dict[tuple[str, ...], int]:
@@ -132,8 +142,8 @@ async def test_a_call_of_twilio_from_its_webhook_to_its_end(nats_url: str, tmp_p
     async with reached(nats_url, tmp_path) as (running, web):
         answer = await voice(web)
         token = token_in(answer)
-        assert answer.find("Connect/Stream").attrib["url"] == running.url
-        assert answer.find("Redirect").text == f"{PUBLIC}/webhooks/twilio/voice"
+        assert the(answer, "Connect/Stream").attrib["url"] == running.url
+        assert the(answer, "Redirect").text == f"{PUBLIC}/webhooks/twilio/voice"
         (reserved,) = (await running.active_calls()).calls
         assert (reserved.carrier_call_id, reserved.number) == (SID, SYNTHETIC_NUMBER)
 

@@ -18,6 +18,7 @@ from contracts.messages import (
     Outcome,
     PlayoutEnded,
     PlayoutStarted,
+    SpeechDismissed,
     SpeechStarted,
     TurnEnded,
 )
@@ -71,6 +72,7 @@ async def test_calls_outlive_a_restart_of_nats(
                 await running.record.wait_for(PlayoutEnded, 6)
             # Audio that is on its way in the moment of the crash is lost, and said again.
             assert {body.outcome for body in running.record.bodies(PlayoutEnded)} == {Outcome.DONE}
+            assert not running.record.bodies(SpeechDismissed), "no turn is cut in two"
             assert [round(turn.audio_ms, -2) for turn in running.record.bodies(TurnEnded)] == [800, 500, 500]
         ended = await running.record.wait_for(CallEnded, 3)
         assert {body.reason for body in ended} == {EndReason.CALLER_HUNG_UP}

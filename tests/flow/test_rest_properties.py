@@ -7,11 +7,9 @@ analytics keeps the record, so what is isolated is not only what was configured 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -21,9 +19,8 @@ from hypothesis import strategies as st
 import analytics_service.app
 from analytics_service.settings import Settings as AnalyticsSettings
 from contracts import messages as m
-from contracts.channels import SESSION_OPEN
 from contracts.errors import ErrorCode
-from contracts.identities import CallRef, uuid7
+from contracts.identities import CallRef
 from runtime.bus import Bus
 from tests.flow.test_rest_isolation import (
     ABOUT_NOBODY,
@@ -37,9 +34,8 @@ from tests.flow.test_router import session
 from tests.flow.test_router_properties import MANY, World, calls_are_routed_accurately, tenants_are_isolated
 from tests.support.rest_client import RestClient
 from tests.support.resting import Api, Resting, resting, service
+from tests.support.routing import ask_to_open
 from tests.unit.session_service.stage import LEFT, STARTED
-
-_RNG = Random(7)
 
 
 @pytest.fixture
@@ -48,22 +44,9 @@ async def asker(nats_url: str, tmp_path: Path) -> AsyncIterator[RestClient]:
         yield RestClient(there)
 
 
-async def opened(bus: Bus, called: str, call: str | None = None) -> m.OpenCallReply:
-    """Ask as a gateway does."""
-    request = m.OpenCall(
-        call=call or uuid7(time.time_ns() // 1_000_000, _RNG),
-        called=called,
-        caller="+15550142",
-        carrier_call_id="",
-        gateway="gateway-1",
-    )
-    reply = await bus.request(SESSION_OPEN, request, m.OpenCallReply, timeout_s=10)
-    return reply.model_copy(update={"call": request.call})
-
-
 async def answered_with(bus: Bus, number: str) -> dict[str, Any] | None:
     """What a call to the number gets, which then ends; None where nobody has the number."""
-    reply = await opened(bus, number)
+    reply = await ask_to_open(bus, number)
     if reply.error is not None:
         known = reply.error.code is ErrorCode.UNKNOWN_NUMBER
         return None if known else {"refused": reply.error.code}  # the call before has not ended yet
@@ -163,7 +146,7 @@ async def a_town(nats_url: str, folder: Path) -> AsyncIterator[Town]:
 async def a_live_call(bus: Bus, number: str) -> str:
     """A call that is answered and goes on."""
     async with asyncio.timeout(15):
-        while (reply := await opened(bus, number)).error is not None:
+        while (reply := await ask_to_open(bus, number)).error is not None:
             continue  # the number, or a worker, is not known yet
     assert reply.tenant is not None
     assert reply.call is not None

@@ -7,16 +7,14 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from random import Random
 
 import pytest
 from sqlalchemy import make_url, text
 
 import session_service.app
 from contracts import messages as m
-from contracts.channels import ASSIGN, CONFIGURATION_BROKEN, HEARTBEAT, ROUTER_NUMBERS, SESSION_OPEN
+from contracts.channels import ASSIGN, CONFIGURATION_BROKEN, HEARTBEAT, ROUTER_NUMBERS
 from contracts.errors import ErrorCode
-from contracts.identities import uuid7
 from contracts.messages import AnsweredWith, ConfigurationBroken
 from contracts.streams import ALERTS
 from router_service.errors import DatabaseUnavailable
@@ -26,7 +24,7 @@ from runtime.errors import BadKeyring
 from tests.support.context import service_context
 from tests.support.databases import embedded_postgres, stop
 from tests.support.office import ADMIN, KEYRING, member
-from tests.support.routing import Client, client, empty_file, router, router_settings
+from tests.support.routing import Client, ask_to_open, client, empty_file, router, router_settings
 from tests.support.waiting import eventually
 
 NUMBER = "+15550100"
@@ -299,14 +297,7 @@ async def open_call(bus: Bus) -> m.OpenCallReply:
     """Ask as the gateway does, until the session has heard of its workers."""
     async with asyncio.timeout(10):
         while True:
-            asked = m.OpenCall(
-                call=uuid7(time.time_ns() // 1_000_000, Random()),
-                called=NUMBER,
-                caller="+15550142",
-                carrier_call_id="CA1",
-                gateway="gateway-1",
-            )
-            reply = await bus.request(SESSION_OPEN, asked, m.OpenCallReply, timeout_s=5)
+            reply = await ask_to_open(bus, NUMBER)
             if reply.error is None or reply.error.code is not ErrorCode.NO_WORKER:
                 return reply
 

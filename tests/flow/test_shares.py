@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 
 from contracts import messages as m
-from contracts.channels import ASSIGN, SESSION_OPEN
+from contracts.channels import ASSIGN
 from contracts.errors import ErrorCode
-from contracts.identities import CallRef, uuid7
+from contracts.identities import CallRef
 from tests.flow.test_router import session
 from tests.support.resting import Resting, resting
+from tests.support.routing import ask_to_open
 from tests.support.waiting import eventually
 from tests.unit.session_service.stage import LEFT
 
@@ -26,7 +25,6 @@ NUMBER = "+12025550123"
 OF_ACME = {"tenant": TENANT}
 STANDARD = {"name": "Standard", "max_concurrent_calls": 1000, "inbound_reserve": 0}
 WORKERS = {m.Role.STT, m.Role.LLM, m.Role.TTS}
-_RNG = Random(11)
 
 
 class Floor:
@@ -48,7 +46,7 @@ class Floor:
     async def share_of_the_next_call(self) -> int:
         """What its three workers are told; session is asked until it knows the number and the workers."""
         async with asyncio.timeout(30):
-            while (reply := await self._open()).error is not None:
+            while (reply := await ask_to_open(self.bus, NUMBER)).error is not None:
                 assert reply.error.code in (ErrorCode.UNKNOWN_NUMBER, ErrorCode.NO_WORKER), reply.error
         assert reply.call is not None
         told = self.shares[reply.call]
@@ -62,16 +60,6 @@ class Floor:
         async with asyncio.timeout(60):
             while await self.share_of_the_next_call() != share:
                 continue
-
-    async def _open(self) -> m.OpenCallReply:
-        request = m.OpenCall(
-            call=uuid7(time.time_ns() // 1_000_000, _RNG),
-            called=NUMBER,
-            caller="+15550142",
-            carrier_call_id="",
-            gateway="gateway-1",
-        )
-        return await self.bus.request(SESSION_OPEN, request, m.OpenCallReply, timeout_s=20)
 
 
 @pytest.fixture

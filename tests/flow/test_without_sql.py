@@ -66,7 +66,11 @@ async def call_from_webhook_to_end(running: Platform, web: Web, sid: str) -> Non
 
 async def test_with_sql_stopped_calls_are_routed_answered_and_ended(nats_url: str, tmp_path: Path) -> None:
     with embedded_postgres() as server:
-        routing = {"router_database_url": server.get_uri(), "router_keyring": KEYRING, "router_reload_s": 0.1}
+        routing: dict[str, Any] = {
+            "router_database_url": server.get_uri(),
+            "router_keyring": KEYRING,
+            "router_reload_s": 0.1,
+        }
         async with reached(nats_url, tmp_path, **routing) as (running, web):
             assert (await number_of(running)).error is None
             stop(server)
@@ -83,7 +87,7 @@ async def test_with_sql_stopped_calls_are_routed_answered_and_ended(nats_url: st
 
 async def test_with_sql_stopped_a_tenants_program_places_calls(nats_url: str, tmp_path: Path) -> None:
     with embedded_postgres() as server:
-        routing = {"router_database_url": server.get_uri(), "router_keyring": KEYRING}
+        routing: dict[str, Any] = {"router_database_url": server.get_uri(), "router_keyring": KEYRING}
         async with reached(nats_url, tmp_path, rest={"rest_recheck_s": 0}, **routing) as (running, web):
             key, late = await key_of(running.bus, TENANT), await key_of(running.bus, TENANT)
             other = await key_of(running.bus, "bright-smile")

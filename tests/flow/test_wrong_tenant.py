@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any, TypeVar
 
 import pytest
 from nats.errors import NoRespondersError
@@ -42,6 +43,7 @@ from tests.support.waiting import eventually
 
 THIEF = "thief"
 _RNG = Random(1)
+BodyT = TypeVar("BodyT", bound=m.Message)
 
 
 def of_calls(*planes: Plane) -> Iterator[Example]:
@@ -145,11 +147,11 @@ async def test_a_call_goes_on_as_if_nobody_had_spoken(nats_url: str, tmp_path: P
     assert ended.reason is EndReason.CALLER_HUNG_UP
 
 
-def own_events(running: Platform, ref: CallRef) -> list[Event[object]]:
+def own_events(running: Platform, ref: CallRef) -> list[Event[Any]]:
     return [one for one in running.record.events if one.ref == ref]
 
 
-def bodies(running: Platform, ref: CallRef, kind: type[m.Message], at_least: int = 0) -> list[object]:
+def bodies(running: Platform, ref: CallRef, kind: type[BodyT], at_least: int = 0) -> list[BodyT]:
     """The events of one kind of the call, if there are so many."""
     found = [one.body for one in own_events(running, ref) if isinstance(one.body, kind)]
     return found if len(found) >= at_least else []

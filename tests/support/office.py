@@ -104,7 +104,8 @@ class Office:
 
     async def number(self, number: str, tenant: str | None, assistant: str | None = "desk") -> m.NumberView:
         operation = m.CreateNumber(number=number, assistant=assistant if tenant else None)
-        return (await self.ask(ADMIN, operation, tenant)).items[0]
+        made: m.NumberView = (await self.ask(ADMIN, operation, tenant)).items[0]
+        return made
 
 
 @asynccontextmanager

@@ -10,9 +10,11 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import nats.errors
 import yaml
 
 import gateway_service.app
@@ -21,10 +23,12 @@ import router_service.app
 import session_service.app
 import stt_service.app
 import tts_service.app
+from bench.chaos.record import whole_record
 from contracts.channels import SESSION_ACTIVE
 from contracts.identities import CallRef
 from contracts.messages import ActiveCalls, Event, ListActiveCalls
 from runtime.bus import Bus
+from runtime.errors import BusUnavailable
 from runtime.process import App, Context, Service
 from runtime.worker import RecentIds
 from tests.support.context import service_context
@@ -49,10 +53,21 @@ _SERVICES: dict[str, Service[Any]] = {
 
 @dataclass
 class Record:
-    """Every event of every call, as heard on the bus, in order and each once."""
+    """Every event of every call, as heard on the bus, in order and each once.
+
+    What the bus carried before the watcher was back on it is read in the stream.
+    """
 
     events: list[Event[Any]] = field(default_factory=list)
     recent: RecentIds = field(default_factory=lambda: RecentIds(100_000))
+
+    async def catch_up(self, bus: Bus) -> None:
+        """Hear what was said while this was not heard; raises BusUnavailable."""
+        try:
+            for event in await whole_record(bus):
+                await self.hear(event)
+        except nats.errors.Error as error:
+            raise BusUnavailable(f"the record cannot be read: {error}") from error
 
     async def hear(self, event: Event[Any]) -> None:
         if self.recent.is_new(event.id):
@@ -142,6 +157,7 @@ async def platform(
         record = Record()
         await watcher.client.subscribe("call.*.*.>", cb=_record_into(record))
         await watcher.flush()
+        watcher.on_reconnected(partial(record.catch_up, watcher))
         for name, service in _processes(twins):
             where = {"nats_url": (ways or {}).get(name, nats_url)}
             own = service.settings(**{**values, **where, **who_is(users.get(name))})

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import yaml
 
 from contracts import messages as m
-from contracts.channels import ROUTER_AUTHENTICATE, ROUTER_PREVIEW
-from contracts.identities import number_key
+from contracts.channels import ROUTER_AUTHENTICATE, ROUTER_PREVIEW, SESSION_OPEN
+from contracts.identities import number_key, uuid7
 from contracts.messages import NumberSnapshot
 from contracts.streams import ASSISTANTS_BUCKET
 from router_service.app import SERVICE, RouterApp
@@ -22,6 +24,21 @@ from runtime.settings import ProcessSettings
 from runtime.storage import Bucket
 from tests.support.context import service_context
 from tests.support.office import ADMIN, ASKED, CHEAP_PASSWORDS, CONFIG, KEYRING, member
+
+_RNG = Random(11)
+
+
+async def ask_to_open(bus: Bus, called: str, call: str | None = None) -> m.OpenCallReply:
+    """Session's reply to a call to the number, asked as the gateway does; names the call."""
+    asked = m.OpenCall(
+        call=call or uuid7(time.time_ns() // 1_000_000, _RNG),
+        called=called,
+        caller="+15550142",
+        carrier_call_id="",
+        gateway="gateway-1",
+    )
+    reply = await bus.request(SESSION_OPEN, asked, m.OpenCallReply, timeout_s=20)
+    return reply.model_copy(update={"call": asked.call})
 
 
 @dataclass

@@ -7,7 +7,7 @@ import pytest
 from analytics_service import reports
 from analytics_service.errors import UnknownCall
 from analytics_service.ports import ReportStore
-from contracts.messages import CallRecords, GetTranscript, ListCalls, Transcript
+from contracts.messages import CallRecords, GetTranscript, ListCalls, Transcript, TranscriptLine
 from tests.unit.analytics_service.store_suite import insert_events
 from tests.unit.analytics_service.stories import TENANT, CallStory, call_ref, whole_call
 
@@ -76,7 +76,8 @@ def test_a_transcript_is_read_in_order_and_by_pages(told: ReportStore) -> None:
         ("caller", "What does it cost?"),
         ("agent", "Ninety dollars."),
     ]
-    seen, after = [], None
+    seen: list[TranscriptLine] = []
+    after = None
     while True:
         page = transcript(told, tenant=TENANT, call=ref.call, limit=2, after=after)
         seen += page.items

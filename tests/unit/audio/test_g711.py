@@ -2,10 +2,12 @@
 
 import hashlib
 from bisect import bisect_right
+from collections.abc import Callable
 from itertools import accumulate
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from audio import g711
 
@@ -24,12 +26,14 @@ LAWS = {
         (g711.decode_alaw, "e04788d110e58ff8c70c93b8480190d973e3b67876b6119abbaec766cc75c174"),
     ],
 )
-def test_every_code_decodes_as_cpythons_audioop_did(decode, sha256):
+def test_every_code_decodes_as_cpythons_audioop_did(
+    decode: Callable[[bytes], NDArray[np.int16]], sha256: str
+) -> None:
     # Digests of audioop.ulaw2lin / alaw2lin of all 256 codes, taken from CPython 3.11.
     assert hashlib.sha256(decode(ALL_CODES).astype("<i2").tobytes()).hexdigest() == sha256
 
 
-def test_every_sample_encodes_to_alaw_as_cpythons_audioop_did():
+def test_every_sample_encodes_to_alaw_as_cpythons_audioop_did() -> None:
     expected = "38488f6fd710f4686360edc4d38639f96c491595ef93f8eb8d62d5e07ca6ce7b"
     assert hashlib.sha256(g711.encode_alaw(ALL_SAMPLES)).hexdigest() == expected
 
@@ -46,7 +50,7 @@ def mulaw_code_by_the_decision_table(sample: int) -> int:
     return (0x7F if sample < 0 else 0xFF) - level
 
 
-def test_every_sample_encodes_to_mulaw_as_the_decision_table_says():
+def test_every_sample_encodes_to_mulaw_as_the_decision_table_says() -> None:
     assert MULAW_DECISIONS[-1] == 8159
     expected = bytes(mulaw_code_by_the_decision_table(int(sample)) for sample in ALL_SAMPLES)
     assert g711.encode_mulaw(ALL_SAMPLES) == expected
@@ -65,12 +69,12 @@ def test_every_sample_encodes_to_mulaw_as_the_decision_table_says():
         (g711.decode_alaw, 0x2A, -32256),
     ],
 )
-def test_known_values(decode, code, value):
+def test_known_values(decode: Callable[[bytes], NDArray[np.int16]], code: int, value: int) -> None:
     assert decode(bytes([code])).tolist() == [value]
 
 
 @pytest.mark.parametrize("law", LAWS)
-def test_no_sample_is_off_by_more_than_half_a_step(law):
+def test_no_sample_is_off_by_more_than_half_a_step(law: str) -> None:
     decode, _, encode = LAWS[law]
     samples = ALL_SAMPLES.astype(np.int32)
     off = abs(decode(encode(ALL_SAMPLES)).astype(np.int32) - samples)
@@ -78,7 +82,7 @@ def test_no_sample_is_off_by_more_than_half_a_step(law):
 
 
 @pytest.mark.parametrize("law", LAWS)
-def test_a_decoded_value_comes_back_as_itself_and_as_float(law):
+def test_a_decoded_value_comes_back_as_itself_and_as_float(law: str) -> None:
     decode, decode_float, encode = LAWS[law]
     pcm = decode(ALL_CODES)
     assert np.array_equal(decode(encode(pcm)), pcm)
@@ -88,7 +92,7 @@ def test_a_decoded_value_comes_back_as_itself_and_as_float(law):
 
 
 @pytest.mark.parametrize("law", LAWS)
-def test_nothing_becomes_nothing(law):
+def test_nothing_becomes_nothing(law: str) -> None:
     decode, _, encode = LAWS[law]
     assert len(decode(b"")) == 0
     assert encode(np.empty(0, np.int16)) == b""

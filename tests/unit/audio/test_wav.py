@@ -1,15 +1,17 @@
 import struct
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from audio import g711
 from audio.errors import WavError
 from audio.wav import read_wav, write_stereo_wav, write_wav
 
 PCM = np.array([0, 256, -256, 16384, -32768, 32767], np.int16)
-FLOATS = PCM / np.float32(32768)
+FLOATS = (PCM / np.float32(32768)).astype(np.float32)
 
 
 def chunk(name: bytes, body: bytes) -> bytes:
@@ -39,7 +41,9 @@ def riff(*chunks: bytes) -> bytes:
         (7, 8, g711.encode_mulaw(PCM), g711.decode_mulaw_float(g711.encode_mulaw(PCM))),
     ],
 )
-def test_reads(tmp_path, tag, bits, data, expected):
+def test_reads(
+    tmp_path: Path, tag: int, bits: int, data: bytes, expected: list[float] | NDArray[np.float32]
+) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(
         riff(chunk(b"LIST", b"odd"), layout(tag, bits), chunk(b"data", data), chunk(b"id3 ", b"x"))
@@ -50,7 +54,7 @@ def test_reads(tmp_path, tag, bits, data, expected):
     np.testing.assert_allclose(samples, expected, atol=1e-7)
 
 
-def test_reads_the_extensible_format(tmp_path):
+def test_reads_the_extensible_format(tmp_path: Path) -> None:
     guid = struct.pack("<H", 1) + bytes.fromhex("000000001000800000aa00389b71")
     extra = struct.pack("<HHI", 22, 16, 4) + guid
     path = tmp_path / "a.wav"
@@ -58,13 +62,13 @@ def test_reads_the_extensible_format(tmp_path):
     np.testing.assert_allclose(read_wav(path).samples, FLOATS)
 
 
-def test_reads_a_stream_whose_writer_did_not_know_its_length(tmp_path):
+def test_reads_a_stream_whose_writer_did_not_know_its_length(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(riff(layout(1, 16)) + b"data\xff\xff\xff\xff" + PCM.astype("<i2").tobytes())
     np.testing.assert_allclose(read_wav(path).samples, FLOATS)
 
 
-def test_stereo_is_mixed_down(tmp_path):
+def test_stereo_is_mixed_down(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     write_stereo_wav(path, np.array([100, 200, 300], np.int16), np.array([300], np.int16), 16_000)
     samples, rate_hz = read_wav(path)
@@ -72,7 +76,7 @@ def test_stereo_is_mixed_down(tmp_path):
     assert (samples * 32768).tolist() == [200, 100, 150]
 
 
-def test_the_standard_library_reads_what_is_written(tmp_path):
+def test_the_standard_library_reads_what_is_written(tmp_path: Path) -> None:
     path = tmp_path / "mono.wav"
     write_wav(path, PCM, 22_050)
     with wave.open(str(path)) as file:
@@ -102,7 +106,7 @@ def test_the_standard_library_reads_what_is_written(tmp_path):
         (riff(layout(3, 32), chunk(b"data", struct.pack("<f", float("nan")))), "not numbers"),
     ],
 )
-def test_what_is_not_a_wav_is_named_with_its_mend(tmp_path, content, complaint):
+def test_what_is_not_a_wav_is_named_with_its_mend(tmp_path: Path, content: bytes, complaint: str) -> None:
     path = tmp_path / "bad.wav"
     path.write_bytes(content)
     with pytest.raises(WavError, match=complaint) as caught:
@@ -111,7 +115,7 @@ def test_what_is_not_a_wav_is_named_with_its_mend(tmp_path, content, complaint):
     assert caught.value.mend
 
 
-def test_a_file_that_is_not_there_and_a_folder_are_named(tmp_path):
+def test_a_file_that_is_not_there_and_a_folder_are_named(tmp_path: Path) -> None:
     for path in (tmp_path / "none.wav", tmp_path):
         with pytest.raises(WavError, match="cannot be read"):
             read_wav(path)

@@ -88,6 +88,7 @@ def test_a_token_that_the_channel_does_not_have_is_refused(build: Any) -> None:
 
 def test_the_filters_of_a_call_and_a_process() -> None:
     assert wire.every_event_of(REF) == f"call.{REF.tenant}.{REF.call}.>"
+    assert wire.every_turn_of_fate_of(REF) == f"call.{REF.tenant}.{REF.call}.call.*"
     assert wire.every_eye_on(REF) == f"live.{REF.tenant}.{REF.call}.>"
     assert wire.every_event() == "call.*.*.>"
     assert wire.every_frame() == "audio.*.*.*"
@@ -103,7 +104,7 @@ def test_few_events_of_a_call_have_a_filter_each_and_many_one() -> None:
     assert wire.events_of(REF, many) == wire.events_of(REF, None) == (f"{prefix}.>",)
 
 
-@pytest.mark.parametrize("build", [wire.every_event_of, wire.every_eye_on])
+@pytest.mark.parametrize("build", [wire.every_event_of, wire.every_turn_of_fate_of, wire.every_eye_on])
 @pytest.mark.parametrize("ref", [CallRef("*", REF.call), CallRef(REF.tenant, ">"), CallRef("", "")])
 def test_a_filter_cannot_reach_into_other_calls(build: Any, ref: CallRef) -> None:
     with pytest.raises(SubjectError):

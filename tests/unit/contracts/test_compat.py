@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Union
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import AfterValidator, Field, create_model
@@ -202,8 +204,8 @@ class Wait(Message):
 
 
 def with_operation(*kinds: type[Message]) -> Channel[Any]:
-    union = Annotated[Union[kinds], Field(discriminator="op")]  # noqa: UP007  # the kinds come as a tuple
-    return row(create_model("Order", __base__=Message, operation=(union, ...)))
+    union = reduce(or_, kinds)
+    return row(create_model("Order", __base__=Message, operation=(union, Field(discriminator="op"))))
 
 
 def test_an_operation_beside_others_breaks_nothing() -> None:

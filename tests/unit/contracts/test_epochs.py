@@ -87,3 +87,12 @@ def test_a_border_never_moves_back() -> None:
     border.join({Role.LLM: 2, Role.TTS: 5})
     border.believes(moved(Role.LLM, 3))
     assert (border.since(Role.LLM), border.since(Role.TTS)) == (4, 5)
+
+
+def test_the_copy_of_a_border_moves_by_itself() -> None:
+    border = Border({Role.STT: 2})
+    copy = border.copy()
+    copy.move(Role.STT, 3)
+    border.move(Role.LLM, 4)
+    assert (copy.since(Role.STT), copy.since(Role.LLM)) == (3, 0)
+    assert (border.since(Role.STT), border.since(Role.LLM)) == (2, 4)

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -18,14 +19,14 @@ from tests.unit.gateway_service.stand import Caller, gateway_stand
 
 
 @pytest.fixture
-def taken_port():
+def taken_port() -> Iterator[int]:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         yield other.getsockname()[1]
 
 
-async def test_a_port_in_use_is_named_with_the_setting_that_mends_it(nats_url, taken_port):
+async def test_a_port_in_use_is_named_with_the_setting_that_mends_it(nats_url: str, taken_port: int) -> None:
     settings = Settings(nats_url=nats_url, gateway_port=taken_port)
     async with service_context(settings, "gateway") as context:
         app = build(settings, context)
@@ -35,7 +36,9 @@ async def test_a_port_in_use_is_named_with_the_setting_that_mends_it(nats_url, t
     assert caught.value.code is ErrorCode.BAD_CONFIGURATION
 
 
-async def test_the_process_exits_with_1_and_one_line_when_the_port_is_in_use(nats_url, taken_port):
+async def test_the_process_exits_with_1_and_one_line_when_the_port_is_in_use(
+    nats_url: str, taken_port: int
+) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -51,7 +54,7 @@ async def test_the_process_exits_with_1_and_one_line_when_the_port_is_in_use(nat
     assert "Traceback" not in stderr.decode()
 
 
-async def test_a_draining_gateway_refuses_newcomers_and_lets_the_agent_finish(nats_url):
+async def test_a_draining_gateway_refuses_newcomers_and_lets_the_agent_finish(nats_url: str) -> None:
     async with gateway_stand(nats_url) as stand, Caller.at(stand.app.url) as caller:
         ref = await stand.call(caller)
         await stand.speak(ref, sentence(1, 0, 1000))
@@ -71,7 +74,9 @@ async def test_a_draining_gateway_refuses_newcomers_and_lets_the_agent_finish(na
         assert (await stand.ended()).reason is EndReason.DRAINED
 
 
-async def test_a_draining_gateway_does_not_wait_for_ever_and_leaves_the_reply_to_the_next(nats_url):
+async def test_a_draining_gateway_does_not_wait_for_ever_and_leaves_the_reply_to_the_next(
+    nats_url: str,
+) -> None:
     async with (
         gateway_stand(nats_url, gateway_drain_patience_s=0.1) as stand,
         Caller.at(stand.app.url) as caller,
@@ -85,7 +90,7 @@ async def test_a_draining_gateway_does_not_wait_for_ever_and_leaves_the_reply_to
         assert not stand.bodies(PlayoutEnded)
 
 
-async def test_a_gateway_that_stops_tells_its_callers_and_the_bus(nats_url):
+async def test_a_gateway_that_stops_tells_its_callers_and_the_bus(nats_url: str) -> None:
     async with gateway_stand(nats_url) as stand, Caller.at(stand.app.url) as caller:
         await stand.call(caller)
         await stand.app.stop()
@@ -93,7 +98,7 @@ async def test_a_gateway_that_stops_tells_its_callers_and_the_bus(nats_url):
         assert (await stand.ended()).reason is EndReason.DRAINED
 
 
-async def test_it_is_ready_while_it_listens(nats_url):
+async def test_it_is_ready_while_it_listens(nats_url: str) -> None:
     async with gateway_stand(nats_url) as stand:
         assert stand.gateway.health.missing() == []
         await stand.app.stop()

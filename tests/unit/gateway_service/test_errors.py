@@ -9,14 +9,14 @@ from gateway_service.errors import BadMessage, CallRefused, GatewayError, Sessio
 
 
 @given(st.text(max_size=300))
-def test_a_close_reason_fits_and_is_a_beginning_of_the_text(text):
+def test_a_close_reason_fits_and_is_a_beginning_of_the_text(text: str) -> None:
     reason = close_reason(text)
     assert len(reason.encode()) <= 123
     assert text.startswith(reason)
     assert reason == text or len(reason.encode()) > 119  # nothing is cut that would have fitted
 
 
-def test_the_reason_names_the_fault_and_the_mend():
+def test_the_reason_names_the_fault_and_the_mend() -> None:
     error = BadMessage("media.payload is missing", mend="send base64 text")
     assert error.reason == "media.payload is missing (send base64 text)"
     assert (error.close_code, error.counted_as) == (1007, ErrorCode.BAD_MESSAGE)
@@ -24,7 +24,7 @@ def test_the_reason_names_the_fault_and_the_mend():
 
 
 @pytest.mark.parametrize("status", [402, 404, 486, 503])
-def test_a_refusal_keeps_the_sessions_code_and_status_and_its_words_for_the_log(status):
+def test_a_refusal_keeps_the_sessions_code_and_status_and_its_words_for_the_log(status: int) -> None:
     wire = WireError(
         code=ErrorCode.TENANT_FULL, message="no room", mend="wait", retryable=True, status=status
     )
@@ -36,7 +36,7 @@ def test_a_refusal_keeps_the_sessions_code_and_status_and_its_words_for_the_log(
 
 
 @pytest.mark.parametrize("code", ErrorCode)
-def test_a_caller_who_is_refused_hears_a_sentence_for_callers_and_the_code(code):
+def test_a_caller_who_is_refused_hears_a_sentence_for_callers_and_the_code(code: ErrorCode) -> None:
     wire = WireError(code=code, message="acme holds its 5 calls", mend="raise the limit", status=486)
     reason = CallRefused(wire).reason
     assert reason.startswith("We are sorry, ")
@@ -46,7 +46,7 @@ def test_a_caller_who_is_refused_hears_a_sentence_for_callers_and_the_code(code)
     assert "raise" not in reason
 
 
-def test_each_error_has_a_close_code_a_client_may_see():
+def test_each_error_has_a_close_code_a_client_may_see() -> None:
     kinds = [
         kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, GatewayError)
     ]
@@ -56,5 +56,5 @@ def test_each_error_has_a_close_code_a_client_may_see():
         assert kind.__doc__
 
 
-def test_that_no_session_answers_may_pass():
+def test_that_no_session_answers_may_pass() -> None:
     assert SessionUnavailable("nobody").retryable

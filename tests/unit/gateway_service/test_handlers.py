@@ -1,8 +1,10 @@
 """Whole calls over real sockets and a real bus: what the caller and the other services see of the gateway."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -19,7 +21,9 @@ from contracts.messages import (
     ListLiveCalls,
     LiveCall,
     LiveCalls,
+    Message,
     Next,
+    OpenCall,
     OpenCallReply,
     Outcome,
     PlayoutEnded,
@@ -31,6 +35,7 @@ from contracts.messages import (
 )
 from contracts.telemetry import STALE_EPOCH
 from gateway_service.history import History
+from runtime.bus import Bus
 from runtime.errors import RequestTimeout
 from tests.support.waiting import eventually
 from tests.unit.gateway_service.agent_audio import payload, sentence, whole_reply
@@ -40,6 +45,7 @@ from tests.unit.gateway_service.stand import (
     SOUND,
     STREAM,
     Caller,
+    Stand,
     accepted,
     gateway_stand,
     media,
@@ -49,14 +55,14 @@ from tests.unit.gateway_service.stand import (
 
 
 @pytest.fixture
-async def stand(nats_url):
+async def stand(nats_url: str) -> AsyncIterator[Stand]:
     async with gateway_stand(nats_url) as stand:
         yield stand
 
 
 @asynccontextmanager
-async def refusing(stand, status, code):
-    async def refuse(_):
+async def refusing(stand: Stand, status: int, code: ErrorCode) -> AsyncIterator[None]:
+    async def refuse(_: OpenCall) -> OpenCallReply:
         error = WireError(code=code, message="not today", mend="tomorrow", status=status)
         return OpenCallReply(error=error)
 
@@ -65,11 +71,11 @@ async def refusing(stand, status, code):
     stand.answer = answer
 
 
-def speech(turn):
+def speech(turn: int) -> SpeechStarted:
     return SpeechStarted(turn=turn, started_us=0, detected_us=0)
 
 
-def completed(reply, then=Next.LISTEN):
+def completed(reply: int, then: Next = Next.LISTEN) -> ReplyCompleted:
     return ReplyCompleted(
         reply=reply,
         turn=None,
@@ -85,7 +91,7 @@ def completed(reply, then=Next.LISTEN):
 # -- a good call -------------------------------------------------------------------------------------
 
 
-async def test_a_call_from_socket_to_end(stand):
+async def test_a_call_from_socket_to_end(stand: Stand) -> None:
     async with Caller.at(stand.app.url) as caller:
         before_us = stand.gateway.clock.now_us()
         ref = await stand.call(caller)
@@ -138,7 +144,7 @@ async def test_a_call_from_socket_to_end(stand):
     assert stand.refused() == {}
 
 
-async def test_a_caller_that_never_echoes_marks_is_known_by_the_clock(stand):
+async def test_a_caller_that_never_echoes_marks_is_known_by_the_clock(stand: Stand) -> None:
     async with Caller.at(stand.app.url, echo_marks=False) as caller:
         ref = await stand.call(caller)
         await stand.speak(ref, whole_reply(1, 200))
@@ -146,10 +152,10 @@ async def test_a_caller_that_never_echoes_marks_is_known_by_the_clock(stand):
         assert (ended.outcome, ended.heard_ms, ended.heard_sentences) == (Outcome.DONE, 200.0, 1)
 
 
-async def test_what_is_said_before_the_call_is_open_is_not_lost(stand):
+async def test_what_is_said_before_the_call_is_open_is_not_lost(stand: Stand) -> None:
     go_on = asyncio.Event()
 
-    async def answer(_):
+    async def answer(_: OpenCall) -> OpenCallReply:
         await go_on.wait()
         return accepted(epoch=4)
 
@@ -167,7 +173,7 @@ async def test_what_is_said_before_the_call_is_open_is_not_lost(stand):
         assert {frame.epoch for frame in stand.heard} == {4}
 
 
-async def test_a_message_in_fragments_is_understood(stand):
+async def test_a_message_in_fragments_is_understood(stand: Stand) -> None:
     async with Caller.at(stand.app.url) as caller:
         await stand.call(caller)
         text = '{"event":"dtmf","dtmf":{"digit":"9"}}'
@@ -178,7 +184,7 @@ async def test_a_message_in_fragments_is_understood(stand):
 # -- barge-in ----------------------------------------------------------------------------------------
 
 
-async def test_speech_clears_the_callers_audio_at_once(stand):
+async def test_speech_clears_the_callers_audio_at_once(stand: Stand) -> None:
     async with Caller.at(stand.app.url) as caller:
         ref = await stand.call(caller)
         await stand.speak(ref, sentence(1, 0, 5000))
@@ -195,7 +201,7 @@ async def test_speech_clears_the_callers_audio_at_once(stand):
         assert stand.dropped()["stale_reply",] == 10
 
 
-async def test_an_answer_is_not_silenced_by_the_speech_that_it_answers(stand):
+async def test_an_answer_is_not_silenced_by_the_speech_that_it_answers(stand: Stand) -> None:
     """Speech that is heard late, as by a replacement of stt, is answered within milliseconds: its start and
     the answer's first frames come in together.
     """
@@ -208,16 +214,17 @@ async def test_an_answer_is_not_silenced_by_the_speech_that_it_answers(stand):
         late = event.model_copy(update={"call": ref.call})
         subject = SPEECH_STARTED.subject(tenant=ref.tenant, call=ref.call)
         line = stand.app._desk._lines[ref.call]
+        assert line._events is not None
         line._events._hear(subject.encode(), late.model_dump_json().encode())
-        stand.app._desk.on_frames(ref, whole_reply(2, 100))
+        stand.app._desk.on_frames(ref, list(whole_reply(2, 100)))
         await eventually(lambda: len(stand.bodies(PlayoutEnded)) == 2, "both are over")
         ended = [(body.reply, body.outcome) for body in stand.bodies(PlayoutEnded)]
         assert ended == [(1, Outcome.CANCELLED), (2, Outcome.DONE)]
         assert len(caller.sound) == caller.sound_at_clear + 5
 
 
-async def test_an_event_that_comes_twice_or_from_an_old_epoch_cuts_nothing(stand):
-    async def answer(_):
+async def test_an_event_that_comes_twice_or_from_an_old_epoch_cuts_nothing(stand: Stand) -> None:
+    async def answer(_: OpenCall) -> OpenCallReply:
         return accepted(epoch=2)
 
     stand.answer = answer
@@ -236,7 +243,7 @@ async def test_an_event_that_comes_twice_or_from_an_old_epoch_cuts_nothing(stand
 # -- the end -----------------------------------------------------------------------------------------
 
 
-async def test_a_hang_up_command_ends_the_leg(stand):
+async def test_a_hang_up_command_ends_the_leg(stand: Stand) -> None:
     async with Caller.at(stand.app.url) as caller:
         ref = await stand.call(caller)
         assert (await stand.hang_up(ref)).error is None
@@ -248,7 +255,7 @@ async def test_a_hang_up_command_ends_the_leg(stand):
     assert len(stand.bodies(LegEnded)) == 1
 
 
-async def test_the_agent_hangs_up_after_its_goodbye_was_heard(stand):
+async def test_the_agent_hangs_up_after_its_goodbye_was_heard(stand: Stand) -> None:
     async with Caller.at(stand.app.url) as caller:
         ref = await stand.call(caller)
         await stand.others.bus.publish_event(ref, completed(1, Next.HANG_UP), epoch=1)
@@ -258,7 +265,7 @@ async def test_the_agent_hangs_up_after_its_goodbye_was_heard(stand):
         assert (await stand.ended()).reason is EndReason.AGENT_HUNG_UP
 
 
-async def test_a_call_that_the_session_ends_is_closed(stand):
+async def test_a_call_that_the_session_ends_is_closed(stand: Stand) -> None:
     async with Caller.at(stand.app.url) as caller:
         ref = await stand.call(caller)
         over = CallEnded(reason=EndReason.FAILED, started_us=0, ended_us=1, duration_ms=1)
@@ -266,13 +273,13 @@ async def test_a_call_that_the_session_ends_is_closed(stand):
         assert await caller.closed() == (1000, "failed")
 
 
-async def test_a_caller_who_just_closes_hung_up(stand):
+async def test_a_caller_who_just_closes_hung_up(stand: Stand) -> None:
     async with Caller.at(stand.app.url) as caller:
         await stand.call(caller)
     assert (await stand.ended()).reason is EndReason.CALLER_HUNG_UP
 
 
-async def test_a_caller_who_vanishes_is_a_lost_connection(stand):
+async def test_a_caller_who_vanishes_is_a_lost_connection(stand: Stand) -> None:
     async with Caller.at(stand.app.url) as caller:
         await stand.call(caller)
         caller.socket.transport.abort()
@@ -281,10 +288,10 @@ async def test_a_caller_who_vanishes_is_a_lost_connection(stand):
     assert gone.detail
 
 
-async def test_a_caller_who_leaves_while_the_session_thinks_is_told_of(stand):
+async def test_a_caller_who_leaves_while_the_session_thinks_is_told_of(stand: Stand) -> None:
     go_on = asyncio.Event()
 
-    async def answer(_):
+    async def answer(_: OpenCall) -> OpenCallReply:
         await go_on.wait()
         return accepted()
 
@@ -305,7 +312,9 @@ async def test_a_caller_who_leaves_while_the_session_thinks_is_told_of(stand):
         completed(1, Next.HANG_UP).model_copy(update={"outcome": Outcome.FAILED, "sentences": 0}),
     ],
 )
-async def test_what_was_said_while_the_bus_was_away_is_found_in_the_stream(stand, said):
+async def test_what_was_said_while_the_bus_was_away_is_found_in_the_stream(
+    stand: Stand, said: Message
+) -> None:
     async with Caller.at(stand.app.url) as caller:
         ref = await stand.call(caller)
         (line,) = stand.app._desk._lines.values()
@@ -331,7 +340,9 @@ async def test_what_was_said_while_the_bus_was_away_is_found_in_the_stream(stand
         (503, ErrorCode.PLATFORM_FULL),
     ],
 )
-async def test_what_the_session_refuses_is_closed_with_its_reason(stand, status, code):
+async def test_what_the_session_refuses_is_closed_with_its_reason(
+    stand: Stand, status: int, code: ErrorCode
+) -> None:
     async with refusing(stand, status, code), Caller.at(stand.app.url) as caller:
         await caller.begin()
         closed, reason = await caller.closed()
@@ -342,7 +353,7 @@ async def test_what_the_session_refuses_is_closed_with_its_reason(stand, status,
     assert stand.events == []
 
 
-async def test_without_a_session_nobody_is_answered(nats_url):
+async def test_without_a_session_nobody_is_answered(nats_url: str) -> None:
     async with (
         gateway_stand(nats_url, session=False, gateway_open_patience_s=0.5) as stand,
         Caller.at(stand.app.url) as caller,
@@ -354,7 +365,7 @@ async def test_without_a_session_nobody_is_answered(nats_url):
         assert stand.refused() == {(ErrorCode.TIMEOUT,): 1}
 
 
-async def test_a_session_that_takes_over_a_little_later_answers(nats_url):
+async def test_a_session_that_takes_over_a_little_later_answers(nats_url: str) -> None:
     async with gateway_stand(nats_url, session=False) as stand, Caller.at(stand.app.url) as caller:
         await caller.begin()
         await asyncio.sleep(0.3)  # nobody listens: each try fails at once
@@ -363,10 +374,10 @@ async def test_a_session_that_takes_over_a_little_later_answers(nats_url):
         assert len({request.call for request in stand.asked}) == 1
 
 
-async def test_a_question_that_was_lost_is_asked_again(nats_url):
+async def test_a_question_that_was_lost_is_asked_again(nats_url: str) -> None:
     async with gateway_stand(nats_url, gateway_open_timeout_s=0.2) as stand:
 
-        async def answer(_):
+        async def answer(_: OpenCall) -> OpenCallReply:
             if len(stand.asked) == 1:
                 await asyncio.sleep(0.5)  # too late for the first
             return accepted()
@@ -377,8 +388,8 @@ async def test_a_question_that_was_lost_is_asked_again(nats_url):
         assert len({request.call for request in stand.asked}) == 1
 
 
-async def test_a_session_that_names_no_stt_worker_is_not_believed(stand):
-    async def answer(_):
+async def test_a_session_that_names_no_stt_worker_is_not_believed(stand: Stand) -> None:
+    async def answer(_: OpenCall) -> OpenCallReply:
         return accepted(workers={Role.TTS: "tts-1"})
 
     stand.answer = answer
@@ -387,11 +398,11 @@ async def test_a_session_that_names_no_stt_worker_is_not_believed(stand):
         assert (await caller.closed())[0] == 4503
 
 
-def _wrong_size():
+def _wrong_size() -> list[dict[str, Any]]:
     return [start(), media(b"\xff" * 80)]
 
 
-BAD_INPUT = {
+BAD_INPUT: dict[str, tuple[Sequence[dict[str, Any] | bytes | str | list[str]], int, str, ErrorCode]] = {
     "garbage json": (["{broken"], 1007, "not JSON", ErrorCode.BAD_MESSAGE),
     "not utf-8": ([b"text:\xff\xfe"], 1007, "not JSON", ErrorCode.BAD_MESSAGE),
     "binary junk": ([b"\x00\x01\x02"], 1003, "a binary message", ErrorCode.BAD_MESSAGE),
@@ -418,7 +429,9 @@ BAD_INPUT = {
 
 
 @pytest.mark.parametrize("name", BAD_INPUT)
-async def test_bad_input_closes_its_leg_with_the_mend_and_disturbs_no_other_call(stand, name):
+async def test_bad_input_closes_its_leg_with_the_mend_and_disturbs_no_other_call(
+    stand: Stand, name: str
+) -> None:
     messages, code, says, counted = BAD_INPUT[name]
     async with Caller.at(stand.app.url) as bystander, Caller.at(stand.app.url) as caller:
         other = await stand.call(bystander)
@@ -443,7 +456,7 @@ async def test_bad_input_closes_its_leg_with_the_mend_and_disturbs_no_other_call
         assert bystander.code is None
 
 
-async def test_bytes_that_are_no_websocket_frames_end_their_own_leg(stand):
+async def test_bytes_that_are_no_websocket_frames_end_their_own_leg(stand: Stand) -> None:
     async with Caller.at(stand.app.url) as caller:
         await stand.call(caller)
         caller.socket.transport.write(b"\x81\x05hello")  # not masked, as a client's frames must be
@@ -454,7 +467,7 @@ async def test_bytes_that_are_no_websocket_frames_end_their_own_leg(stand):
     assert stand.refused() == {(ErrorCode.BAD_FRAME,): 1}
 
 
-async def test_a_fault_in_a_call_is_published_with_its_reason(stand):
+async def test_a_fault_in_a_call_is_published_with_its_reason(stand: Stand) -> None:
     async with Caller.at(stand.app.url) as caller:
         await stand.call(caller)
         await caller.say(media())
@@ -464,7 +477,7 @@ async def test_a_fault_in_a_call_is_published_with_its_reason(stand):
     assert "holds 5 bytes" in gone.detail
 
 
-async def test_a_caller_who_never_starts_is_shown_out(nats_url):
+async def test_a_caller_who_never_starts_is_shown_out(nats_url: str) -> None:
     async with (
         gateway_stand(nats_url, gateway_start_timeout_s=0.05) as stand,
         Caller.at(stand.app.url) as caller,
@@ -473,7 +486,7 @@ async def test_a_caller_who_never_starts_is_shown_out(nats_url):
         assert (code, reason) == (1008, "no start within 0.05 s (send start after connecting)")
 
 
-async def test_a_full_gateway_refuses_and_has_room_again(nats_url):
+async def test_a_full_gateway_refuses_and_has_room_again(nats_url: str) -> None:
     async with gateway_stand(nats_url, gateway_capacity=1) as stand:
         async with Caller.at(stand.app.url) as caller:
             await stand.call(caller)
@@ -487,7 +500,7 @@ async def test_a_full_gateway_refuses_and_has_room_again(nats_url):
             await stand.call(third)
 
 
-async def test_junk_on_the_bus_is_counted_and_the_call_goes_on(stand):
+async def test_junk_on_the_bus_is_counted_and_the_call_goes_on(stand: Stand) -> None:
     async with Caller.at(stand.app.url) as caller:
         ref = await stand.call(caller)
         subject = AGENT_AUDIO.subject(process="gateway-test", tenant=ref.tenant, call=ref.call)
@@ -505,13 +518,13 @@ async def test_junk_on_the_bus_is_counted_and_the_call_goes_on(stand):
 # -- heartbeats --------------------------------------------------------------------------------------
 
 
-async def test_heartbeats_name_the_callers_who_are_quiet(nats_url):
+async def test_heartbeats_name_the_callers_who_are_quiet(nats_url: str) -> None:
     async with gateway_stand(nats_url, heartbeat_s=0.05, gateway_quiet_after_ms=200) as stand:
         async with Caller.at(stand.app.url) as quiet, Caller.at(stand.app.url) as busy:
             quiet_ref = await stand.call(quiet)
             await stand.call(busy)
 
-            async def talk():
+            async def talk() -> None:
                 while True:
                     await busy.say(media())
                     await asyncio.sleep(0.02)
@@ -530,13 +543,13 @@ CALL = "01997d1e-0000-7000-8000-000000000001"
 
 
 @pytest.fixture
-async def shut(nats_url):
+async def shut(nats_url: str) -> AsyncIterator[Stand]:
     """A gateway that takes nobody without a token."""
     async with gateway_stand(nats_url, gateway_open_loopback=False, gateway_token_returns_s=60) as stand:
         yield stand
 
 
-async def test_the_token_says_which_call_it_is_and_who_calls_whom(shut):
+async def test_the_token_says_which_call_it_is_and_who_calls_whom(shut: Stand) -> None:
     async with Caller.at(shut.app.url) as caller:
         ref = await shut.call(caller, token=token(CALL))
         assert ref.call == CALL
@@ -548,7 +561,7 @@ async def test_the_token_says_which_call_it_is_and_who_calls_whom(shut):
 
 
 @pytest.mark.parametrize("by", ["header", "query"])
-async def test_the_token_may_come_with_the_handshake(shut, by):
+async def test_the_token_may_come_with_the_handshake(shut: Stand, by: str) -> None:
     shown = token(CALL)
     url = shut.app.url if by == "header" else f"{shut.app.url}?token={shown}"
     headers = {"Authorization": f"Bearer {shown}"} if by == "header" else None
@@ -570,7 +583,9 @@ async def test_the_token_may_come_with_the_handshake(shut, by):
     ],
     ids=["none", "no token", "expired", "for another number", "for REST"],
 )
-async def test_without_a_good_token_the_socket_is_closed_with_1008(shut, parameters, said):
+async def test_without_a_good_token_the_socket_is_closed_with_1008(
+    shut: Stand, parameters: Callable[[], dict[str, str]], said: str
+) -> None:
     async with Caller.at(shut.app.url) as caller:
         await caller.begin(**parameters())
         code, reason = await caller.closed()
@@ -581,13 +596,13 @@ async def test_without_a_good_token_the_socket_is_closed_with_1008(shut, paramet
     assert len(shut.app._desk) == 0
 
 
-async def test_a_caller_behind_a_proxy_of_this_machine_is_not_of_this_machine(stand):
+async def test_a_caller_behind_a_proxy_of_this_machine_is_not_of_this_machine(stand: Stand) -> None:
     async with Caller.at(stand.app.url, headers={"X-Forwarded-For": "203.0.113.7"}) as caller:
         await caller.begin()
         assert (await caller.closed())[0] == 1008
 
 
-async def test_a_token_is_for_one_leg(shut):
+async def test_a_token_is_for_one_leg(shut: Stand) -> None:
     async with Caller.at(shut.app.url) as first, Caller.at(shut.app.url) as second:
         ref = await shut.call(first, token=token(CALL))
         await second.begin(token=token(CALL))
@@ -600,14 +615,14 @@ async def test_a_token_is_for_one_leg(shut):
     assert shut.refused() == {(ErrorCode.CONFLICT,): 1}
 
 
-async def test_what_another_gateway_holds_is_refused_by_the_session_with_1008(shut):
+async def test_what_another_gateway_holds_is_refused_by_the_session_with_1008(shut: Stand) -> None:
     async with refusing(shut, 409, ErrorCode.CONFLICT), Caller.at(shut.app.url) as caller:
         await caller.begin(token=token(CALL))
         assert await caller.closed() == (1008, "not today (tomorrow)")
 
 
 @pytest.mark.parametrize("goes_on", [True, False])
-async def test_an_expired_token_is_good_for_a_call_that_goes_on(shut, goes_on):
+async def test_an_expired_token_is_good_for_a_call_that_goes_on(shut: Stand, goes_on: bool) -> None:
     held = LiveCall(
         call=CALL,
         tenant="bright-smile",
@@ -621,7 +636,7 @@ async def test_an_expired_token_is_good_for_a_call_that_goes_on(shut, goes_on):
     )
     wanted = []
 
-    async def active(request):
+    async def active(request: ListLiveCalls) -> LiveCalls:
         wanted.append(request)
         return LiveCalls(items=(held,) if goes_on else ())
 
@@ -638,13 +653,13 @@ async def test_an_expired_token_is_good_for_a_call_that_goes_on(shut, goes_on):
     assert wanted == [ListLiveCalls(tenant="bright-smile", call=CALL)]
 
 
-async def test_the_returned_leg_of_a_call_goes_on_where_the_lost_gateway_was(stand):
+async def test_the_returned_leg_of_a_call_goes_on_where_the_lost_gateway_was(stand: Stand) -> None:
     """The stream knows turn 3 and that reply 2 was heard; reply 3 is complete and the last one."""
     ref = CallRef("bright-smile", CALL)
     bus = stand.others.bus
     first_us = await _lost_gateway_said(bus, ref)
 
-    async def again(request):
+    async def again(request: OpenCall) -> OpenCallReply:
         return accepted(epoch=4, call=CALL, resumed=True)
 
     stand.answer = again
@@ -671,7 +686,7 @@ async def test_the_returned_leg_of_a_call_goes_on_where_the_lost_gateway_was(sta
     assert {event.call for event in stand.events} == {CALL}
 
 
-async def _lost_gateway_said(bus, ref):
+async def _lost_gateway_said(bus: Bus, ref: CallRef) -> int:
     said = await bus.publish_event(
         ref,
         CallStarted(
@@ -703,7 +718,7 @@ async def _lost_gateway_said(bus, ref):
     return said.at_us
 
 
-async def test_a_call_whose_reply_was_its_goodbye_is_hung_up_when_its_leg_returns(stand):
+async def test_a_call_whose_reply_was_its_goodbye_is_hung_up_when_its_leg_returns(stand: Stand) -> None:
     ref = CallRef("bright-smile", CALL)
     await _lost_gateway_said(stand.others.bus, ref)
     await stand.others.bus.publish_event(
@@ -711,7 +726,7 @@ async def test_a_call_whose_reply_was_its_goodbye_is_hung_up_when_its_leg_return
     )
     assert await stand.others.bus.settle(5)
 
-    async def again(_):
+    async def again(_: OpenCall) -> OpenCallReply:
         return accepted(epoch=4, call=CALL, resumed=True)
 
     stand.answer = again
@@ -721,18 +736,20 @@ async def test_a_call_whose_reply_was_its_goodbye_is_hung_up_when_its_leg_return
     assert (await stand.ended()).reason is EndReason.AGENT_HUNG_UP
 
 
-async def test_what_is_said_while_the_call_is_being_opened_is_heard_afterwards(stand):
+async def test_what_is_said_while_the_call_is_being_opened_is_heard_afterwards(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Subscribed, but not yet accepted: an event that comes then must not fall between."""
     ref = CallRef("bright-smile", CALL)
 
-    async def again(_):
+    async def again(_: OpenCall) -> OpenCallReply:
         return accepted(epoch=4, call=CALL, resumed=True)
 
     stand.answer = again
     reading, read = asyncio.Event(), asyncio.Event()
     async with Caller.at(stand.app.url) as caller:
 
-        async def slow_past(_):
+        async def slow_past(_: CallRef) -> History:
             await stand.gateway.bus.flush()
             reading.set()
             await read.wait()
@@ -740,7 +757,7 @@ async def test_what_is_said_while_the_call_is_being_opened_is_heard_afterwards(s
 
         await eventually(lambda: stand.app._desk._lines, "the leg")
         (line,) = stand.app._desk._lines.values()
-        stand.app._desk.questions.past_of = slow_past
+        monkeypatch.setattr(stand.app._desk.questions, "past_of", slow_past)
         await caller.begin()
         await asyncio.wait_for(reading.wait(), 5)
         body = CallEnded(reason=EndReason.COMMANDED, started_us=1, ended_us=2, duration_ms=1)

@@ -5,7 +5,7 @@ from gateway_service.meter import Meter
 from runtime.telemetry import Telemetry
 
 
-def test_frames_are_counted_and_stale_ones_twice():
+def test_frames_are_counted_and_stale_ones_twice() -> None:
     telemetry = Telemetry("gateway")
     metrics = telemetry.metrics("gateway")
     meter = Meter(metrics)

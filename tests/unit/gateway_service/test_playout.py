@@ -1,12 +1,14 @@
 """Playout in virtual time: exact pacing, and what was heard, with marks and without."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.frames import Codec, FrameFlag
+from contracts.frames import Codec, Frame, FrameFlag
 from contracts.messages import Message, Outcome, PlayoutEnded, PlayoutStarted
 from gateway_service.playout import Pace, Playout
 from tests.unit.gateway_service.agent_audio import FRAME_US, frame, payload, reply_end, sentence, whole_reply
@@ -45,7 +47,7 @@ class Caller:
                 self._marks.append((self._plays_until_us + self.delay_us, sound.mark))
         self.news += self.playout.news(self.now_us)
 
-    def put(self, frames) -> None:
+    def put(self, frames: Iterable[Frame]) -> None:
         for one in frames:
             assert self.playout.put(one) is None
 
@@ -64,12 +66,12 @@ class Caller:
 
 
 @pytest.fixture
-def caller():
+def caller() -> Caller:
     return Caller(Playout(Pace(), since=1))
 
 
 @pytest.fixture
-def silent():
+def silent() -> Caller:
     """A caller that never echoes a mark."""
     return Caller(Playout(Pace(), since=1), echo=False)
 
@@ -77,7 +79,7 @@ def silent():
 # -- pacing ------------------------------------------------------------------------------------------
 
 
-def test_the_lead_goes_out_at_once_and_then_one_frame_a_tick(caller):
+def test_the_lead_goes_out_at_once_and_then_one_frame_a_tick(caller: Caller) -> None:
     caller.put(sentence(1, 0, 1000))
     caller.send()
     assert [at for at, _ in caller.sent] == [START_US] * 3
@@ -85,14 +87,14 @@ def test_the_lead_goes_out_at_once_and_then_one_frame_a_tick(caller):
     assert [at for at, _ in caller.sent[3:]] == [START_US + n * FRAME_US for n in range(1, 21)]
 
 
-def test_frames_leave_in_order_and_none_is_lost(caller):
+def test_frames_leave_in_order_and_none_is_lost(caller: Caller) -> None:
     caller.put(whole_reply(1, 400, 600))
     caller.tick(60)
     expected = [payload(n) for n in range(20)] + [payload(n) for n in range(30)]
     assert [sound for _, sound in caller.sent] == expected
 
 
-def test_a_late_tick_sends_no_more_than_the_lead(caller):
+def test_a_late_tick_sends_no_more_than_the_lead(caller: Caller) -> None:
     caller.put(sentence(1, 0, 4000))
     caller.tick(5)
     before = len(caller.sent)
@@ -101,13 +103,13 @@ def test_a_late_tick_sends_no_more_than_the_lead(caller):
     assert len(caller.sent) - before == 3
 
 
-def test_the_first_frame_leaving_is_told_once(caller):
+def test_the_first_frame_leaving_is_told_once(caller: Caller) -> None:
     caller.put(sentence(1, 0, 200))
     caller.tick(20)
     assert caller.started == [PlayoutStarted(reply=1, first_frame_us=START_US + FRAME_US)]
 
 
-def test_a_gap_in_mid_sentence_is_waited_out(caller):
+def test_a_gap_in_mid_sentence_is_waited_out(caller: Caller) -> None:
     frames = list(whole_reply(1, 400))
     caller.put(frames[:10])
     caller.tick(40)
@@ -120,7 +122,7 @@ def test_a_gap_in_mid_sentence_is_waited_out(caller):
     assert (ended.outcome, ended.heard_ms, ended.heard_sentences) == (Outcome.DONE, 400.0, 1)
 
 
-def test_replies_follow_each_other_without_a_gap(caller):
+def test_replies_follow_each_other_without_a_gap(caller: Caller) -> None:
     caller.put(whole_reply(1, 200))
     caller.put(whole_reply(2, 200))
     caller.tick(40)
@@ -130,7 +132,7 @@ def test_replies_follow_each_other_without_a_gap(caller):
 
 
 @given(st.integers(0, 19_999), st.lists(st.integers(-4_000, 4_000), min_size=20, max_size=60))
-def test_uneven_ticks_still_send_one_frame_each(offset_us, jitter_us):
+def test_uneven_ticks_still_send_one_frame_each(offset_us: int, jitter_us: list[int]) -> None:
     """Whenever the first frame came between two ticks: one tick may send nothing, once, to find its step."""
     playout = Playout(Pace(), since=1)
     for number in range(200):
@@ -143,7 +145,7 @@ def test_uneven_ticks_still_send_one_frame_each(offset_us, jitter_us):
 
 
 @given(st.lists(st.integers(min_value=1, max_value=90_000), min_size=1, max_size=80), st.integers(1, 200))
-def test_never_more_than_the_lead_ahead_of_real_time(steps_us, frames):
+def test_never_more_than_the_lead_ahead_of_real_time(steps_us: list[int], frames: int) -> None:
     playout = Playout(Pace(lead_us=60_000), since=1)
     for number in range(frames):
         playout.put(frame(1, 0, number))
@@ -161,7 +163,7 @@ def test_never_more_than_the_lead_ahead_of_real_time(steps_us, frames):
 # -- done --------------------------------------------------------------------------------------------
 
 
-def test_a_reply_is_done_when_its_last_mark_comes_back(caller):
+def test_a_reply_is_done_when_its_last_mark_comes_back(caller: Caller) -> None:
     caller.delay_us = 160_000
     caller.put(whole_reply(1, 400, 600))
     caller.send()
@@ -180,7 +182,7 @@ def test_a_reply_is_done_when_its_last_mark_comes_back(caller):
     assert caller.playout.idle
 
 
-def test_without_marks_the_clock_says_when_it_is_done(silent):
+def test_without_marks_the_clock_says_when_it_is_done(silent: Caller) -> None:
     silent.put(whole_reply(1, 400))
     silent.send()
     silent.tick(19)
@@ -189,7 +191,7 @@ def test_without_marks_the_clock_says_when_it_is_done(silent):
     assert (silent.ended[0].outcome, silent.ended[0].heard_ms) == (Outcome.DONE, 400.0)
 
 
-def test_a_last_mark_that_is_lost_holds_a_reply_for_the_grace_alone(caller):
+def test_a_last_mark_that_is_lost_holds_a_reply_for_the_grace_alone(caller: Caller) -> None:
     caller.put(whole_reply(1, 1000))
     caller.tick(30)
     caller.echo = False
@@ -201,7 +203,7 @@ def test_a_last_mark_that_is_lost_holds_a_reply_for_the_grace_alone(caller):
     assert caller.ended[0].outcome is Outcome.DONE
 
 
-def test_marks_come_at_sentence_ends_and_in_between():
+def test_marks_come_at_sentence_ends_and_in_between() -> None:
     playout = Playout(Pace(lead_us=10_000_000, mark_every_us=300_000), since=1)
     for one in whole_reply(3, 700, 200):
         playout.put(one)
@@ -209,7 +211,7 @@ def test_marks_come_at_sentence_ends_and_in_between():
     assert marks == ["3.0.300", "3.0.600", "3.0.700", "3.1.900"]
 
 
-def test_a_reply_whose_end_was_lost_is_marked_and_ended_by_the_next(caller):
+def test_a_reply_whose_end_was_lost_is_marked_and_ended_by_the_next(caller: Caller) -> None:
     caller.put(frame(1, 0, n) for n in range(5))
     caller.put(whole_reply(2, 200))
     caller.tick(30)
@@ -219,7 +221,7 @@ def test_a_reply_whose_end_was_lost_is_marked_and_ended_by_the_next(caller):
     ]
 
 
-def test_a_sentence_end_that_was_lost_is_seen_at_the_next_sentence(caller):
+def test_a_sentence_end_that_was_lost_is_seen_at_the_next_sentence(caller: Caller) -> None:
     caller.put(frame(1, 0, n) for n in range(10))
     caller.put(sentence(1, 1, 400))
     caller.tick(25)
@@ -227,7 +229,7 @@ def test_a_sentence_end_that_was_lost_is_seen_at_the_next_sentence(caller):
     assert caller.ended[0].heard_sentences == 1
 
 
-def test_a_lost_reply_end_is_known_from_the_number_of_sentences(caller):
+def test_a_lost_reply_end_is_known_from_the_number_of_sentences(caller: Caller) -> None:
     caller.put(sentence(1, 0, 200))
     caller.put(sentence(1, 1, 200))
     caller.playout.complete(1, Outcome.DONE, 2, caller.now_us)
@@ -235,7 +237,7 @@ def test_a_lost_reply_end_is_known_from_the_number_of_sentences(caller):
     assert (caller.ended[0].outcome, caller.ended[0].heard_sentences) == (Outcome.DONE, 2)
 
 
-def test_more_sentences_than_promised_are_dropped_and_break_nothing(caller):
+def test_more_sentences_than_promised_are_dropped_and_break_nothing(caller: Caller) -> None:
     caller.put(sentence(1, 0, 60))
     caller.playout.complete(1, Outcome.DONE, 1, caller.now_us)
     caller.send()
@@ -245,7 +247,7 @@ def test_more_sentences_than_promised_are_dropped_and_break_nothing(caller):
     assert caller.playout.idle
 
 
-def test_a_sentence_that_failed_counts_among_those_before_the_next():
+def test_a_sentence_that_failed_counts_among_those_before_the_next() -> None:
     """Its index stands for it: the llm counts sentences from the first, heard or not."""
     caller = Caller(Playout(Pace(), since=1))
     caller.put([frame(1, 0)._replace(payload=b"", flags=FrameFlag.SENTENCE_END)])
@@ -258,7 +260,7 @@ def test_a_sentence_that_failed_counts_among_those_before_the_next():
 # -- upstream ----------------------------------------------------------------------------------------
 
 
-def test_a_failed_reply_with_nothing_to_play_ends(caller):
+def test_a_failed_reply_with_nothing_to_play_ends(caller: Caller) -> None:
     caller.playout.complete(1, Outcome.FAILED, 0, caller.now_us)
     caller.tick()
     assert caller.ended == [
@@ -266,27 +268,27 @@ def test_a_failed_reply_with_nothing_to_play_ends(caller):
     ]
 
 
-def test_a_failed_reply_is_played_as_far_as_it_goes(caller):
+def test_a_failed_reply_is_played_as_far_as_it_goes(caller: Caller) -> None:
     caller.put(whole_reply(1, 200))
     caller.playout.complete(1, Outcome.FAILED, 1, caller.now_us)
     caller.tick(15)
     assert (caller.ended[0].outcome, caller.ended[0].heard_ms) == (Outcome.FAILED, 200.0)
 
 
-def test_an_empty_reply_is_done(caller):
+def test_an_empty_reply_is_done(caller: Caller) -> None:
     caller.playout.complete(1, Outcome.DONE, 0, caller.now_us)
     caller.tick()
     assert caller.ended[0].outcome is Outcome.DONE
 
 
-def test_a_reply_without_any_sound_failed(caller):
+def test_a_reply_without_any_sound_failed(caller: Caller) -> None:
     caller.put([reply_end(1)])
     caller.tick()
     assert caller.ended[0].outcome is Outcome.FAILED
     assert not caller.started
 
 
-def test_a_cancelled_reply_is_cut(caller):
+def test_a_cancelled_reply_is_cut(caller: Caller) -> None:
     caller.put(sentence(1, 0, 1000))
     caller.tick(10)
     assert caller.playout.complete(1, Outcome.CANCELLED, 1, caller.now_us)
@@ -295,13 +297,13 @@ def test_a_cancelled_reply_is_cut(caller):
     assert (caller.ended[0].outcome, caller.ended[0].heard_ms) == (Outcome.CANCELLED, 180.0)
 
 
-def test_a_reply_cancelled_before_any_sound_ends_and_asks_for_no_clear(caller):
+def test_a_reply_cancelled_before_any_sound_ends_and_asks_for_no_clear(caller: Caller) -> None:
     assert not caller.playout.complete(1, Outcome.CANCELLED, 1, caller.now_us)
     caller.tick()
     assert (caller.ended[0].outcome, caller.ended[0].heard_ms) == (Outcome.CANCELLED, 0.0)
 
 
-def test_a_complete_reply_whose_audio_stays_away_is_given_up(caller):
+def test_a_complete_reply_whose_audio_stays_away_is_given_up(caller: Caller) -> None:
     caller.put(frame(1, 0, n) for n in range(10))
     caller.playout.complete(1, Outcome.DONE, 2, caller.now_us)
     caller.tick(10 + 250)
@@ -310,7 +312,7 @@ def test_a_complete_reply_whose_audio_stays_away_is_given_up(caller):
     assert (caller.ended[0].outcome, caller.ended[0].heard_ms) == (Outcome.FAILED, 200.0)
 
 
-def test_a_reply_that_a_tool_holds_up_is_given_up_much_later(caller):
+def test_a_reply_that_a_tool_holds_up_is_given_up_much_later(caller: Caller) -> None:
     caller.put(sentence(1, 0, 200))
     caller.tick(10 + 1500)
     assert not caller.ended
@@ -318,7 +320,7 @@ def test_a_reply_that_a_tool_holds_up_is_given_up_much_later(caller):
     assert (caller.ended[0].outcome, caller.ended[0].heard_sentences) == (Outcome.FAILED, 1)
 
 
-def test_what_is_told_twice_changes_nothing(caller):
+def test_what_is_told_twice_changes_nothing(caller: Caller) -> None:
     caller.put(whole_reply(1, 100))
     caller.playout.complete(1, Outcome.DONE, 1, caller.now_us)
     caller.tick(10)
@@ -331,7 +333,7 @@ def test_what_is_told_twice_changes_nothing(caller):
 # -- barge-in ----------------------------------------------------------------------------------------
 
 
-def test_an_interruption_in_mid_sentence_by_marks(caller):
+def test_an_interruption_in_mid_sentence_by_marks(caller: Caller) -> None:
     caller.delay_us = 100_000
     caller.put(whole_reply(1, 400, 1000))
     caller.send()
@@ -345,7 +347,7 @@ def test_an_interruption_in_mid_sentence_by_marks(caller):
     assert ended.ended_us == caller.sent[-1][0]
 
 
-def test_an_interruption_in_mid_sentence_by_the_clock(silent):
+def test_an_interruption_in_mid_sentence_by_the_clock(silent: Caller) -> None:
     silent.put(whole_reply(1, 400, 1000))
     silent.send()
     silent.tick(50)
@@ -354,7 +356,7 @@ def test_an_interruption_in_mid_sentence_by_the_clock(silent):
     assert (ended.heard_ms, ended.heard_sentences, ended.partial_ms) == (1000.0, 1, 600.0)
 
 
-def test_a_sentence_counts_once_its_mark_is_back():
+def test_a_sentence_counts_once_its_mark_is_back() -> None:
     caller = Caller(Playout(Pace(), since=1), delay_us=500_000)
     caller.put(whole_reply(1, 200, 300, 1000))
     caller.send()
@@ -365,7 +367,7 @@ def test_a_sentence_counts_once_its_mark_is_back():
     assert ended.heard_ms == pytest.approx(300.0)
 
 
-def test_nothing_is_sent_after_an_interruption(caller):
+def test_nothing_is_sent_after_an_interruption(caller: Caller) -> None:
     caller.put(sentence(1, 0, 2000))
     caller.tick(10)
     caller.interrupt()
@@ -374,12 +376,12 @@ def test_nothing_is_sent_after_an_interruption(caller):
     assert caller.playout.idle
 
 
-def test_an_interruption_of_nothing_says_nothing(caller):
+def test_an_interruption_of_nothing_says_nothing(caller: Caller) -> None:
     assert not caller.interrupt()
     assert not caller.news
 
 
-def test_every_reply_that_is_known_is_cut_begun_or_not(caller):
+def test_every_reply_that_is_known_is_cut_begun_or_not(caller: Caller) -> None:
     caller.put(sentence(1, 0, 400))
     caller.put(sentence(2, 0, 400))
     caller.playout.complete(3, Outcome.DONE, 1, caller.now_us)
@@ -395,7 +397,7 @@ def test_every_reply_that_is_known_is_cut_begun_or_not(caller):
     assert caller.playout.put(frame(4)) is None
 
 
-def test_marks_that_a_clear_sends_back_count_for_nothing(caller):
+def test_marks_that_a_clear_sends_back_count_for_nothing(caller: Caller) -> None:
     caller.delay_us = 200_000
     caller.put(sentence(1, 0, 1000))
     caller.tick(20)
@@ -410,7 +412,7 @@ def test_marks_that_a_clear_sends_back_count_for_nothing(caller):
     assert caller.ended[0].heard_ms <= 400.0
 
 
-def test_playing_begins_anew_at_once_after_an_interruption(caller):
+def test_playing_begins_anew_at_once_after_an_interruption(caller: Caller) -> None:
     caller.put(sentence(1, 0, 1000))
     caller.tick(10)
     caller.interrupt()
@@ -420,7 +422,7 @@ def test_playing_begins_anew_at_once_after_an_interruption(caller):
     assert len(caller.sent) - before == 3
 
 
-def test_a_cancelled_reply_leaves_a_newer_one_alone(caller):
+def test_a_cancelled_reply_leaves_a_newer_one_alone(caller: Caller) -> None:
     caller.put(sentence(1, 0, 400))
     caller.put(whole_reply(2, 200))
     caller.tick(5)
@@ -432,13 +434,13 @@ def test_a_cancelled_reply_leaves_a_newer_one_alone(caller):
 # -- what is refused ---------------------------------------------------------------------------------
 
 
-def test_frames_of_an_older_epoch_are_dropped(caller):
+def test_frames_of_an_older_epoch_are_dropped(caller: Caller) -> None:
     assert caller.playout.put(frame(1, epoch=2)) is None
     assert caller.playout.put(frame(1, epoch=1)) == "stale_epoch"
     assert caller.playout.put(frame(1, epoch=0)) == "stale_epoch"
 
 
-def test_frames_of_a_reply_that_is_over_are_dropped(caller):
+def test_frames_of_a_reply_that_is_over_are_dropped(caller: Caller) -> None:
     caller.put(whole_reply(2, 100))
     caller.tick(10)
     assert caller.ended
@@ -446,13 +448,13 @@ def test_frames_of_a_reply_that_is_over_are_dropped(caller):
     assert caller.playout.put(frame(1)) == "stale_reply"
 
 
-def test_a_codec_that_the_caller_cannot_play_is_dropped(caller):
+def test_a_codec_that_the_caller_cannot_play_is_dropped(caller: Caller) -> None:
     assert caller.playout.put(frame(1)._replace(codec=Codec.PCM16)) == "codec"
     assert caller.playout.put(frame(1)._replace(rate_hz=16_000)) == "codec"
     assert caller.playout.idle
 
 
-def test_beyond_the_limit_the_newest_are_dropped_and_the_reply_still_ends():
+def test_beyond_the_limit_the_newest_are_dropped_and_the_reply_still_ends() -> None:
     caller = Caller(Playout(Pace(limit_us=1_000_000), since=1))
     refused = [caller.playout.put(one) for one in whole_reply(1, 1200)]
     assert refused == [None] * 50 + ["playout_full"] * 10 + [None]
@@ -461,7 +463,7 @@ def test_beyond_the_limit_the_newest_are_dropped_and_the_reply_still_ends():
     assert (caller.ended[0].outcome, caller.ended[0].heard_sentences) == (Outcome.DONE, 1)
 
 
-def test_a_mark_of_nobodys_says_nothing(silent):
+def test_a_mark_of_nobodys_says_nothing(silent: Caller) -> None:
     silent.put(sentence(1, 0, 1000))
     silent.tick(10)
     for name in ("", "1.0.99999", "9.0.300", "junk"):
@@ -494,7 +496,9 @@ ACTIONS = st.lists(
 
 
 @given(ACTIONS, st.booleans(), st.integers(0, 400_000))
-def test_every_reply_ends_once_in_order_and_no_more_is_heard_than_was_sent(actions, echo, delay_us):
+def test_every_reply_ends_once_in_order_and_no_more_is_heard_than_was_sent(
+    actions: list[tuple[str, Any]], echo: bool, delay_us: int
+) -> None:
     caller = Caller(Playout(Pace(), since=1), echo=echo, delay_us=delay_us)
     known = set()
     for what, how in actions:
@@ -510,8 +514,9 @@ def test_every_reply_ends_once_in_order_and_no_more_is_heard_than_was_sent(actio
             case "clear":
                 caller.interrupt()
             case "complete":
-                caller.playout.complete(*how, caller.now_us)
-                known.add(how[0])
+                reply, outcome, sentences = how
+                caller.playout.complete(reply, outcome, sentences, caller.now_us)
+                known.add(reply)
     caller.tick(100)
     caller.interrupt()
     assert caller.playout.idle
@@ -527,7 +532,9 @@ def test_every_reply_ends_once_in_order_and_no_more_is_heard_than_was_sent(actio
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 130), st.booleans(), st.integers(0, 300_000))
-def test_what_is_heard_is_true_to_the_callers_own_clock(first, second, ticks, echo, delay_us):
+def test_what_is_heard_is_true_to_the_callers_own_clock(
+    first: int, second: int, ticks: int, echo: bool, delay_us: int
+) -> None:
     """However it is interrupted, the gateway believes no more than the caller played, and at most what the
     marks' way back hides less.
     """

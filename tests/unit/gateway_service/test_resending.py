@@ -8,6 +8,16 @@ from gateway_service.resending import FRAMES_A_CALL, FRAMES_IN_ALL, Resending
 from runtime.wire_speed import Gatherer
 
 
+class Nowhere:
+    """Where nothing is written: these queues fill, and are emptied by hand."""
+
+    refuses = ""
+    busy = False
+
+    def write_now(self, commands: bytes) -> None:
+        """Be told of nothing."""
+
+
 @dataclass(eq=False)
 class Kept:
     """A call with so many frames left to send."""
@@ -16,7 +26,7 @@ class Kept:
     queue: Gatherer
     sent: list[int] = field(default_factory=list)
 
-    def resend(self, frames):
+    def resend(self, frames: int) -> bool:
         sending = min(frames, self.left)
         self.left -= sending
         self.sent.append(sending)
@@ -26,15 +36,15 @@ class Kept:
 
 
 @pytest.fixture
-async def queue():
-    return Gatherer(None, dropped=pytest.fail, limit=2_000)
+async def queue() -> Gatherer:
+    return Gatherer(Nowhere(), dropped=pytest.fail, limit=2_000)
 
 
-def emptied(queue):
+def emptied(queue: Gatherer) -> None:
     queue._waiting.clear()
 
 
-async def test_a_call_gets_so_much_a_tick_until_it_is_done(queue):
+async def test_a_call_gets_so_much_a_tick_until_it_is_done(queue: Gatherer) -> None:
     resending, kept = Resending(queue), Kept(FRAMES_A_CALL + 5, queue)
     resending.begin(kept)
     resending.begin(kept)
@@ -43,7 +53,7 @@ async def test_a_call_gets_so_much_a_tick_until_it_is_done(queue):
     assert kept.sent == [FRAMES_A_CALL, 5]
 
 
-async def test_many_calls_take_turns(queue):
+async def test_many_calls_take_turns(queue: Gatherer) -> None:
     resending = Resending(queue)
     calls = [Kept(FRAMES_A_CALL, queue) for _ in range(60)]
     for kept in calls:
@@ -56,7 +66,7 @@ async def test_many_calls_take_turns(queue):
     assert not any(kept.left for kept in calls)
 
 
-async def test_a_queue_that_is_half_full_gets_nothing_more(queue):
+async def test_a_queue_that_is_half_full_gets_nothing_more(queue: Gatherer) -> None:
     resending, kept = Resending(queue), Kept(5_000, queue)
     resending.begin(kept)
     for _ in range(200):

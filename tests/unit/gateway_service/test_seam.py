@@ -1,10 +1,12 @@
 """Two workers, one after the other, say the same sentences: the caller hears each sample of them once."""
 
+from collections.abc import Iterable, Iterator
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.frames import Codec, Frame, FrameFlag
-from contracts.messages import Outcome, PlayoutEnded
+from contracts.messages import Message, Outcome, PlayoutEnded
 from gateway_service.playout import Pace, Playout
 from gateway_service.seam import Seam
 from tests.unit.gateway_service.agent_audio import frame, reply_end, sentence, whole_reply
@@ -12,12 +14,14 @@ from tests.unit.gateway_service.agent_audio import frame, reply_end, sentence, w
 SAMPLES = st.lists(st.integers(1, 700), min_size=1, max_size=4)
 
 
-def words(index, samples):
+def words(index: int, samples: int) -> bytes:
     """Samples that tell the sentence and their place in it."""
     return bytes((index * 64 + n % 61) % 256 for n in range(samples))
 
 
-def said(epoch, lengths, *, first=0, step=160, reply=1):
+def said(
+    epoch: int, lengths: list[int], *, first: int = 0, step: int = 160, reply: int = 1
+) -> Iterator[Frame]:
     """A worker's frames from one sentence on; its frames need not be cut where another's are."""
     for index in range(first, len(lengths)):
         sound = words(index, lengths[index])
@@ -27,7 +31,7 @@ def said(epoch, lengths, *, first=0, step=160, reply=1):
     yield reply_end(reply, len(lengths), epoch=epoch)
 
 
-def played(playout, puts):
+def played(playout: Playout, puts: Iterable[Frame | None]) -> tuple[bytes, list[Message]]:
     """All samples that the caller hears, ticks of 20 ms in between, and what was told."""
     now_us, sound, news = 1_000_000, b"", []
     for one in puts:
@@ -44,7 +48,9 @@ def played(playout, puts):
 
 
 @given(st.data(), SAMPLES, st.integers(1, 160), st.booleans())
-def test_every_sample_is_heard_once_and_in_order(data, lengths, step, announced):
+def test_every_sample_is_heard_once_and_in_order(
+    data: st.DataObject, lengths: list[int], step: int, announced: bool
+) -> None:
     """Split anywhere; the second says any sentence of its choice from the first unfinished one backwards; the
     first one's late frames come at any moment after that.
     """
@@ -70,7 +76,7 @@ def test_every_sample_is_heard_once_and_in_order(data, lengths, step, announced)
     assert [(one.outcome, one.heard_sentences) for one in ended] == [(Outcome.DONE, len(lengths))]
 
 
-def test_what_is_held_is_told():
+def test_what_is_held_is_told() -> None:
     playout = Playout(Pace(), since=1)
     assert playout.held == (0, 0)
     frames = [*sentence(1, 0, 200), *sentence(1, 1, 200)]
@@ -83,14 +89,14 @@ def test_what_is_held_is_told():
     assert playout.held == (2, 0)
 
 
-def test_after_a_reply_that_is_over_nothing_before_the_next_is_needed():
+def test_after_a_reply_that_is_over_nothing_before_the_next_is_needed() -> None:
     playout = Playout(Pace(), since=1)
     _, news = played(playout, whole_reply(1, 100))
     assert news
     assert playout.held == (2, 0)
 
 
-def test_a_third_epoch_goes_on_where_the_second_did():
+def test_a_third_epoch_goes_on_where_the_second_did() -> None:
     seam, lengths = Seam(), [1000]
     heard = b""
     for epoch, frames in ((1, 3), (2, 5), (3, 9)):
@@ -101,7 +107,7 @@ def test_a_third_epoch_goes_on_where_the_second_did():
     assert seam.whole == 1
 
 
-def test_a_sentence_that_is_shorter_the_second_time_still_ends():
+def test_a_sentence_that_is_shorter_the_second_time_still_ends() -> None:
     seam = Seam()
     for one in list(said(1, [800, 160]))[:4]:
         seam.join(one)
@@ -111,7 +117,7 @@ def test_a_sentence_that_is_shorter_the_second_time_still_ends():
     assert told[1].flags is FrameFlag.SENTENCE_END
 
 
-def test_a_reply_whose_end_alone_was_lost_is_ended_by_the_second():
+def test_a_reply_whose_end_alone_was_lost_is_ended_by_the_second() -> None:
     seam = Seam()
     for one in list(said(1, [320]))[:-1]:
         seam.join(one)

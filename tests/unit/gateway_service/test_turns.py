@@ -5,7 +5,7 @@ from gateway_service.turns import Turns
 SECOND_US = 1_000_000
 
 
-def test_speech_and_the_end_of_its_turn_are_one_piece_of_news():
+def test_speech_and_the_end_of_its_turn_are_one_piece_of_news() -> None:
     turns = Turns()
     assert turns.started(1, 0)
     assert not turns.ended(1)
@@ -14,7 +14,7 @@ def test_speech_and_the_end_of_its_turn_are_one_piece_of_news():
     assert turns.started(3, 9 * SECOND_US)
 
 
-def test_speech_that_a_replacement_hears_again_is_no_news():
+def test_speech_that_a_replacement_hears_again_is_no_news() -> None:
     turns = Turns()
     assert turns.started(4, 10 * SECOND_US)
     assert not turns.started(4, 10 * SECOND_US + 64_000)
@@ -22,7 +22,7 @@ def test_speech_that_a_replacement_hears_again_is_no_news():
     assert not turns.started(4, 20 * SECOND_US)
 
 
-def test_later_speech_under_the_number_of_what_was_none_is_news():
+def test_later_speech_under_the_number_of_what_was_none_is_news() -> None:
     turns = Turns()
     assert turns.started(4, 10 * SECOND_US)
     assert turns.started(4, 14 * SECOND_US)

@@ -435,7 +435,7 @@ async def test_a_call_of_a_lost_worker_goes_on_in_the_middle_of_its_answer(servi
 async def test_under_load_the_relief_answers_and_nobody_waits_in_vain(
     nats_url: str, tmp_path: Path, local_llm: str
 ) -> None:
-    settings = {
+    settings: dict[str, Any] = {
         "llm_slots": {"synthetic": 1},
         "llm_synthetic_token_ms": 100.0,
         "llm_relief": {"synthetic": "relief"},

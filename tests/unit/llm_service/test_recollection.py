@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import llm_service.recollection
 from contracts.identities import uuid7
 from contracts.messages import (
     CallStarted,
@@ -22,8 +23,9 @@ from contracts.messages import (
 )
 from llm_service.chain import Chain
 from llm_service.dialogue import Dialogue, Said
+from llm_service.errors import OutOfOrder
 from llm_service.ports import Line, Speaker
-from llm_service.recollection import Recollection, causes_first, recollect
+from llm_service.recollection import Recollection, causes_first, last_turns, recollect
 from tests.support.clock import ManualClock
 from tests.unit.llm_service.scripted import ScriptedEngine, assistant, turn
 from tests.unit.llm_service.scripted import Step as ScriptStep
@@ -335,3 +337,91 @@ async def test_times_are_counted_from_the_turn_and_not_from_the_replacement() ->
     (*_, completed) = await record.go_on()
     assert isinstance(completed, ReplyCompleted)
     assert (completed.first_sentence_ms, completed.total_ms) == (250.0, 2000.0)
+
+
+async def _turns(record: Record, count: int, rng: random.Random) -> None:
+    """A call of many turns: answers that are heard, cut, not ended, gone on with after a cough."""
+    await record.hear(STARTED)
+    turn_number = 0
+    for _ in range(count):
+        turn_number += 1
+        await record.hear(speech(turn_number))
+        if rng.random() < 0.2:
+            await record.hear(DtmfReceived(digit_pii=rng.choice("0123456789")))
+        if rng.random() < 0.2:
+            await record.hear(dismissed(turn_number))
+            continue
+        said = rng.choice(("Are you open?", "And on Sunday?", " ")) if rng.random() < 0.9 else "Goodbye."
+        await record.hear(turn(turn_number, said))
+        last = max(event.body.reply for event in record.events if hasattr(event.body, "reply"))
+        await record.hear(synthesized(last, 0, 800.0))
+        happens = rng.random()
+        if happens < 0.7:
+            await _heard(record, played(last, Outcome.DONE, 3))
+        elif happens < 0.9:
+            await _heard(record, played(last, Outcome.CANCELLED, 1, 200.0))
+
+
+async def _heard(record: Record, body: Message) -> None:
+    """As a worker hears it, who refuses what does not fit."""
+    try:
+        await record.hear(body)
+    except OutOfOrder:
+        assert record.events[-1].body == body
+
+
+@pytest.mark.parametrize("memory", [0, 1, 4])
+@pytest.mark.parametrize("seed", range(8))
+async def test_the_end_of_a_record_gives_the_dialogue_that_the_whole_gives(
+    seed: int, memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Record(changes={"memory_turns": memory})
+    await _turns(whole, 30, random.Random(seed))
+    for until in range(len(whole.events), len(whole.events) - 20, -1):
+        with monkeypatch.context() as patched:
+            patched.setattr(llm_service.recollection, "last_turns", lambda *_: None)
+            every_word = Record(events=whole.events[:until], changes=whole.changes)
+            left = every_word.replace()
+        begins = next(at for at in range(until, 0, -1) if last_turns(whole.events[at:until], memory))
+        for end in (begins, begins - 1, begins - 7):
+            part = Record(events=whole.events[end:until], changes=whole.changes)
+            left_of_part = part.replace()
+            assert part.dialogue.lines == every_word.dialogue.lines
+            assert left_of_part.owed == left.owed
+            assert _next_reply(left_of_part) == _next_reply(left)
+            await every_word.hear(turn(99, "And now?"), stop_after=1)
+            await part.hear(turn(99, "And now?"), stop_after=1)
+            assert part.events[-1].body == every_word.events[-1].body
+            every_word.events = whole.events[:until]
+            every_word.replace()
+
+
+def _next_reply(left: Recollection) -> object:
+    if left.reply is None:
+        return None
+    reply, cause = left.reply
+    return reply.number, reply.said, reply.plan, cause.id
+
+
+async def test_a_record_of_few_turns_is_wanted_whole() -> None:
+    record = Record(changes={"memory_turns": 1})
+    await record.hear(STARTED)
+    for number in (1, 2, 3):
+        assert last_turns(record.events, 1) is None
+        await record.hear(turn(number, "Are you open?"))
+    last = last_turns(record.events, 1)
+    assert last is not None
+    assert (last.events[0].body, last.replies_before) == (turn(1, "Are you open?"), 1)
+
+
+async def test_a_turn_that_nobody_is_known_to_have_answered_is_no_beginning() -> None:
+    """It is not known how many replies there were before."""
+    record = Record(changes={"memory_turns": 0})
+    await record.hear(STARTED)
+    record.put(turn(1, "Are you open?"))
+    await record.hear(turn(2, "Are you open?"), stop_after=1)
+    await record.hear(turn(3, "Are you open?"), stop_after=1)
+    assert last_turns(record.events, 1) is None
+    last = last_turns(record.events, 0)
+    assert last is not None
+    assert last.events[0].body == turn(2, "Are you open?")

@@ -4,7 +4,9 @@ import hashlib
 import json
 import socket
 import threading
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +18,7 @@ COMMIT = "c0ffee" + "0" * 34
 
 
 class Hub(BaseHTTPRequestHandler):
-    def do_GET(self):
+    def do_GET(self) -> None:
         path = self.path.split("?")[0]
         if path == "/api/models/org/name/revision/main":
             self.answer(json.dumps({"id": "org/name", "sha": COMMIT, "siblings": []}).encode())
@@ -33,15 +35,15 @@ class Hub(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815  # the name that the server looks for
 
-    def answer(self, content, headers=(), status=200):
+    def answer(self, content: bytes, headers: Mapping[str, str] | None = None, status: int = 200) -> None:
         self.send_response(status)
-        for name, value in {"Content-Length": str(len(content)), **dict(headers)}.items():
+        for name, value in {"Content-Length": str(len(content)), **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(content)
 
-    def log_message(self, *arguments):
+    def log_message(self, *arguments: object) -> None:
         """Keep the test's output its own."""
 
 
@@ -50,7 +52,7 @@ def digest(content: bytes) -> str:
 
 
 @pytest.fixture
-def endpoint():
+def endpoint() -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -60,19 +62,21 @@ def endpoint():
 
 
 @pytest.fixture
-def nobody_listens():
+def nobody_listens() -> Iterator[str]:
     with socket.socket() as taken:  # bound and not listening: a connection is refused
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
-def test_a_snapshot_is_fetched_and_then_served_without_the_hub(tmp_path, endpoint, nobody_listens):
+def test_a_snapshot_is_fetched_and_then_served_without_the_hub(
+    tmp_path: Path, endpoint: str, nobody_listens: str
+) -> None:
     folder = HuggingFaceHub(tmp_path, endpoint).snapshot("org/name", "main")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == FILES
     assert HuggingFaceHub(tmp_path, nobody_listens).snapshot("org/name", "main") == folder
 
 
-def test_a_repository_that_is_not_there_is_not_worth_a_retry(tmp_path, endpoint):
+def test_a_repository_that_is_not_there_is_not_worth_a_retry(tmp_path: Path, endpoint: str) -> None:
     with pytest.raises(
         HubUnavailable, match=r"org/none could not be fetched.*Repository Not Found"
     ) as caught:
@@ -80,7 +84,7 @@ def test_a_repository_that_is_not_there_is_not_worth_a_retry(tmp_path, endpoint)
     assert not caught.value.retryable
 
 
-def test_a_hub_out_of_reach_is_worth_a_retry(tmp_path, nobody_listens):
+def test_a_hub_out_of_reach_is_worth_a_retry(tmp_path: Path, nobody_listens: str) -> None:
     with pytest.raises(HubUnavailable, match="org/name could not be fetched") as caught:
         HuggingFaceHub(tmp_path, nobody_listens).snapshot("org/name", None)
     assert caught.value.retryable

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from models.errors import ManifestError
@@ -18,12 +20,12 @@ files = [{ name = "a.bin", size = 3, sha256 = "00", parts = ["carrier:carrier/a.
 """
 
 
-def test_the_manifest_serves_a_whole_call_by_default():
+def test_the_manifest_serves_a_whole_call_by_default() -> None:
     kinds = {model.kind for model in load_manifest().values() if model.default}
     assert kinds == {ModelKind.STT, ModelKind.VAD, ModelKind.TTS, ModelKind.EMBEDDING, ModelKind.LLM}
 
 
-def test_every_model_says_whose_licence_it_has_and_who_uses_it():
+def test_every_model_says_whose_licence_it_has_and_who_uses_it() -> None:
     for name, model in load_manifest().items():
         assert model.name == name
         assert model.licence, name
@@ -32,12 +34,12 @@ def test_every_model_says_whose_licence_it_has_and_who_uses_it():
         assert all(len(file.sha256) == 64 and file.size_bytes > 0 for file in model.files), name
 
 
-def test_default_models_come_by_pip_alone():
+def test_default_models_come_by_pip_alone() -> None:
     packages = {package for model in load_manifest().values() if model.default for package in model.packages}
     assert {package.registry for package in packages} == {Registry.PIP}
 
 
-def test_a_manifest_becomes_types(tmp_path):
+def test_a_manifest_becomes_types(tmp_path: Path) -> None:
     path = tmp_path / "manifest.toml"
     path.write_text(GOOD)
     model = load_manifest(path)["m"]
@@ -60,7 +62,9 @@ def test_a_manifest_becomes_types(tmp_path):
         ('entry = "b.bin"', 'entry = "."', "m: .*'b.bin' is none of its files"),
     ],
 )
-def test_a_broken_manifest_is_named_with_the_model(tmp_path, wrong, right, complaint):
+def test_a_broken_manifest_is_named_with_the_model(
+    tmp_path: Path, wrong: str, right: str, complaint: str
+) -> None:
     path = tmp_path / "manifest.toml"
     path.write_text(GOOD.replace(right, wrong))
     with pytest.raises(ManifestError, match=complaint) as caught:
@@ -68,7 +72,7 @@ def test_a_broken_manifest_is_named_with_the_model(tmp_path, wrong, right, compl
     assert str(path) in str(caught.value)
 
 
-def test_two_models_of_one_name_and_no_file_are_errors(tmp_path):
+def test_two_models_of_one_name_and_no_file_are_errors(tmp_path: Path) -> None:
     path = tmp_path / "manifest.toml"
     path.write_text(GOOD + GOOD[GOOD.index("[[model]]") :])
     with pytest.raises(ManifestError, match="m is there twice"):

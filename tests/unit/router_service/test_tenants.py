@@ -34,9 +34,11 @@ async def test_an_unknown_plan_names_those_there_are(desk: Office) -> None:
 
 async def test_a_closed_tenant_leaves_nothing_but_the_log(desk: Office) -> None:
     owner = await desk.tenant("acme")
-    await desk.ask(owner, m.AddUser(email="a@b.c", name="A", role="owner", password="a long password"))
+    await desk.ask(
+        owner, m.AddUser(email="a@b.c", name="A", role=m.MemberRole.OWNER, password="a long password")
+    )
     await desk.ask(owner, m.PutCredential(provider="openai", secret="s"))
-    key = (await desk.ask(owner, m.CreateKey(label="site", role="agent"))).secret
+    key = (await desk.ask(owner, m.CreateKey(label="site", role=m.MemberRole.AGENT))).secret
     await desk.number("+15550100", "acme")
 
     with pytest.raises(Conflict, match=r"acme still has numbers such as \+15550100"):

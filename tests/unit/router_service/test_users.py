@@ -98,7 +98,8 @@ async def test_an_owner_sets_anothers_password_and_an_agent_does_not(desk: Offic
     await desk.ask(owner, change)
     await desk.ask(ADMIN, change, "acme")
 
-    assert await desk.authentication.sign_in(m.SignIn(email=sam.email, password="another password"))
+    signed_in = await desk.authentication.sign_in(m.SignIn(email=sam.email, password="another password"))
+    assert signed_in.principal is not None
 
 
 async def test_an_agent_does_not_list_its_colleagues(desk: Office) -> None:

@@ -71,6 +71,9 @@ class Gathered:
         self.held = False
         self.sent_after: list[int] = []
 
+    def holds(self) -> bool:
+        return self.held
+
     def flush(self) -> None:
         self.sent_after.append(len(self.rests.naps))
 
@@ -90,10 +93,10 @@ async def test_what_is_gathered_leaves_once_in_the_whole_time(rests: Rests) -> N
     )
     while len(rests.naps) < 12:  # noqa: ASYNC110 - its turns are what is counted
         await asyncio.sleep(0)
-    assert gathered.held
+    assert gathered.holds()
     nap.cancel()
     await asyncio.wait({nap})
-    assert not gathered.held
+    assert not gathered.holds()
     # in each round the doorbell rings twice, after 8 + 1 ms; the third nap is what is left
     assert rests.naps == pytest.approx([0.008, 0.001, 0.008, 0.001, 0.002] * 2 + [0.008, 0.001])
     assert gathered.sent_after == [0, 0, 0, 5, 10, 12]
@@ -105,10 +108,10 @@ async def test_nothing_is_held_where_a_nap_is_not_worthwhile(rests: Rests) -> No
         Nap(0.004, lambda: busy, gathered=gathered, now_s=lambda: rests.now_s, sleep=rests.sleep).run()
     )
     await turns(20)
-    assert gathered.held
+    assert gathered.holds()
     busy = False
     await turns(20)
-    assert not gathered.held
+    assert not gathered.holds()
     nap.cancel()
 
 

@@ -47,6 +47,7 @@ class Client:
     def __init__(self) -> None:
         self.heard: list[object] = []
         self.direct = {7: lambda subject, data: self.heard.append((subject, data))}
+        self.headed = {8: lambda headers, data: self.heard.append((headers, data))}
 
     async def _process_msg(self, *message: object) -> None:
         self.heard.append(message)
@@ -216,6 +217,28 @@ async def test_while_held_nothing_leaves_but_by_flush_with_what_is_urgent_or_whe
 
 
 # -- on a connection -----------------------------------------------------------------------------------
+
+
+async def test_messages_with_headers_reach_who_wants_both_as_they_came() -> None:
+    client = Client()
+    parser = QuickParser(client)
+    traffic = b"HMSG inbox 8 16 18\r\nNATS/1.0 204\r\n\r\nhi\r\nHMSG inbox 8 12 12\r\nNATS/1.0\r\n\r\n\r\n"
+    for at in range(0, len(traffic), 5):
+        await parser.parse(traffic[at : at + 5])
+    assert client.heard == [(b"NATS/1.0 204\r\n\r\n", b"hi"), (b"NATS/1.0\r\n\r\n", b"")]
+
+
+async def test_a_subscription_with_headers_hears_them_until_it_ends(nats_url: str) -> None:
+    heard: list[tuple[bytes, bytes]] = []
+    async with service_context(ProcessSettings(nats_url=nats_url), "probe") as context:
+        client = context.bus.client
+        subscription = await client.subscribe_with_headers("headed", lambda *message: heard.append(message))
+        await client.publish("headed", b"a", headers={"One": "1"})
+        await client.publish("headed", b"", headers={"Two": "2"})
+        await eventually(lambda: len(heard) == 2, "both")
+        assert heard == [(b"NATS/1.0\r\nOne: 1\r\n\r\n", b"a"), (b"NATS/1.0\r\nTwo: 2\r\n\r\n", b"")]
+        await subscription.unsubscribe()
+        assert not client.headed
 
 
 async def test_a_direct_subscription_hears_all_in_order_until_it_ends(nats_url: str) -> None:

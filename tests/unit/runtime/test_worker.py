@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import runtime.history
 import runtime.worker
 from contracts.channels import ASSIGN, DTMF_RECEIVED, HEARTBEAT, RELEASE
 from contracts.errors import ErrorCode, TrunklineError
@@ -35,9 +36,9 @@ from contracts.messages import (
     SpeechDismissed,
 )
 from contracts.telemetry import HANDLER_ERRORS, STALE_EPOCH
-from contracts.wire import channel_of
+from contracts.wire import channel_of, decode_event
 from runtime.bus import Bus
-from runtime.history import read_on
+from runtime.history import Record, read_end, read_on
 from runtime.settings import ProcessSettings
 from runtime.worker import RecentIds
 from tests.support.context import service_context
@@ -351,7 +352,7 @@ async def test_a_replacement_is_told_all_that_was_said_and_what_follows_once(nat
     async with both(nats_url) as (session, crew):
         first = await session.say(DtmfReceived(digit_pii="1"))
         old = await session.say(SpeechDismissed(turn=1, audio_ms=0), epoch=1)
-        reply = await session.say(PlayoutStarted(reply=1, first_frame_us=1), epoch=1)
+        await session.say(PlayoutStarted(reply=1, first_frame_us=1), epoch=1)  # not an llm's business
         stt_moved = await session.reassign(2, "stt-2", Role.STT)
         await session.say(SpeechDismissed(turn=2, audio_ms=0), epoch=1)  # from behind the border
         new = await session.say(SpeechDismissed(turn=2, audio_ms=0), epoch=2)
@@ -359,7 +360,7 @@ async def test_a_replacement_is_told_all_that_was_said_and_what_follows_once(nat
         assert await session.bus.settle(5)
         assigned = await session.assign(epoch=3, resumed=True, since={Role.STT: 2, Role.LLM: 3})
         assert assigned.error is None
-        assert crew.keeper.histories == [(first, old, reply, stt_moved, new, moved)]
+        assert crew.keeper.histories == [(first, old, stt_moved, new, moved)]
         for event in (first, new):
             subject = channel_of(event.body).subject(tenant=CALL.tenant, call=CALL.call)
             await session.bus.client.publish(subject, event.model_dump_json().encode())
@@ -401,14 +402,12 @@ async def test_what_the_stream_stored_only_after_it_was_read_is_heard_a_little_l
         slow = await session.say(DtmfReceived(digit_pii="5"))
         assert await session.bus.settle(5)
 
-        async def before_it_was_stored(
-            bus: Bus, ref: CallRef, sequence: int
-        ) -> tuple[tuple[Event[Any], ...], int]:
-            monkeypatch.setattr(runtime.worker, "read_on", read_on)
-            found, _ = await read_on(bus, ref, sequence)
-            return found[:1], sequence + 1
+        async def before_it_was_stored(bus: Bus, ref: CallRef, *_: Any) -> tuple[Record, int]:
+            monkeypatch.setattr(runtime.worker, "read_end", read_end)
+            found, _place = await read_on(bus, ref, 1)
+            return found[:1], 2
 
-        monkeypatch.setattr(runtime.worker, "read_on", before_it_was_stored)
+        monkeypatch.setattr(runtime.worker, "read_end", before_it_was_stored)
         await session.assign(epoch=2, resumed=True)
         assert [len(history) for history in crew.keeper.histories] == [1]
         await eventually(lambda: crew.keeper.heard == [slow], "it is heard")
@@ -516,6 +515,35 @@ async def test_what_was_missed_is_heard_afterwards_in_order_and_once(nats_url: s
         for _ in range(2):
             await crew.worker._catch_up()
         assert crew.keeper.heard == [heard, *missed, moved]
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["never read", "read before"])
+async def test_what_was_missed_of_a_long_call_is_read_without_all_that_was_heard(
+    nats_url: str, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    monkeypatch.setattr(runtime.worker, "_REMEMBERED_EVENTS", 16)
+    monkeypatch.setattr(runtime.history, "_FIRST_LOOK", 8)
+    async with both(nats_url) as (session, crew):
+        await session.reassign(2)
+        await session.assign(epoch=2, resumed=known)
+        for number in range(400):
+            await session.say(DtmfReceived(digit_pii=str(number % 10)))
+        await eventually(lambda: len(crew.keeper.heard) == 400, "they are heard")
+        await _deafen(crew)
+        stt_moved = await session.reassign(3, "stt-2", Role.STT)
+        missed = [await session.say(DtmfReceived(digit_pii="5")) for _ in range(5)]
+        await session.say(SpeechDismissed(turn=3, audio_ms=0), epoch=2)  # from behind the border
+        assert await session.bus.settle(5)
+        decoded: list[str] = []
+
+        def decode(subject: str, data: bytes) -> Event[Any]:
+            decoded.append(subject)
+            return decode_event(subject, data)
+
+        monkeypatch.setattr(runtime.history, "decode_event", decode)
+        await crew.worker._catch_up()
+        assert crew.keeper.heard[400:] == [stt_moved, *missed]
+        assert 32 <= len(decoded) <= 4 * 40
 
 
 async def test_a_worker_that_stood_still_finds_out_that_it_was_replaced(

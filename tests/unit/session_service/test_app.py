@@ -267,7 +267,9 @@ async def test_a_worker_that_drains_is_left_by_its_calls(nats_url: str) -> None:
         refs = [await there.opened() for _ in range(6)]
         assert there.keeper("stt-1").held
         await asyncio.wait_for(there.crews["stt-1"].worker.drain(), 10)
-        assert all(ref in there.keeper("stt-2").held for ref in refs)
+        await eventually(
+            lambda: all(ref in there.keeper("stt-2").held for ref in refs), "the other has all of them"
+        )
         assert await there.active() == sorted(ref.call for ref in refs)
 
 

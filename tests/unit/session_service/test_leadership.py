@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -21,7 +21,7 @@ from tests.support.clock import ManualClock
 from tests.support.waiting import eventually
 
 LEASE_S, RENEW_S = 2.0, 0.5
-LISTED = {
+LISTED: dict[tuple[Standing, Turn], Standing] = {
     (Standing.FOLLOWING, Turn.LEASE_FREE): Standing.CLAIMING,
     (Standing.CLAIMING, Turn.WON): Standing.LEADING,
     (Standing.CLAIMING, Turn.BEATEN): Standing.FOLLOWING,
@@ -32,6 +32,16 @@ LISTED = {
     (Standing.DOUBTING, Turn.BEATEN): Standing.FOLLOWING,
     **{(each, Turn.STOPPED): Standing.RESIGNED for each in Standing if each is not Standing.RESIGNED},
 }
+
+
+def as_time_goes(clock: ManualClock, step_s: float, holds: Callable[[], bool]) -> Callable[[], bool]:
+    """Whether it holds, a step later each time it is asked."""
+
+    def asked() -> bool:
+        clock.tick(step_s)
+        return holds()
+
+    return asked
 
 
 @pytest.mark.parametrize(("standing", "turn"), list(itertools.product(Standing, Turn)))
@@ -225,7 +235,7 @@ async def test_who_cannot_renew_decides_nothing_and_goes_on_where_nobody_took_ov
         await asyncio.sleep(0.03)
         assert not waiting.done(), "it cannot know yet"
         works.locker.away = False
-        await eventually(lambda: works.clock.tick(0.02) or waiting.done(), "it knows")
+        await eventually(as_time_goes(works.clock, 0.02, waiting.done), "it knows")
         assert waiting.result()
         assert only.terms == ["begun"]
 
@@ -242,7 +252,7 @@ async def test_a_frozen_leader_that_wakes_learns_that_its_term_is_over() -> None
         with pytest.raises(NotLeading, match="does not lead any more"):
             await mandate.demand()
         works.clock.tick(LEASE_S)
-        await eventually(lambda: works.clock.tick(0.1) or first.leads, "it leads again")
+        await eventually(as_time_goes(works.clock, 0.1, lambda: first.leads), "it leads again")
         assert works.locker.fence == 3
         assert not mandate.holds_now(), "what began in the old term stays stopped in the new one"
 
@@ -273,7 +283,7 @@ async def test_a_term_that_cannot_be_taken_up_now_is_tried_again_and_a_fault_of_
     async with clockwork() as works:
         first = works.enter("one")
         first.fault = BusUnavailable("KV is away")
-        await eventually(lambda: works.clock.tick(0.1) or first.leads, "it leads")
+        await eventually(as_time_goes(works.clock, 0.1, lambda: first.leads), "it leads")
         assert first.terms == ["begun", "ended", "begun"]
     async with clockwork() as works:
         broken = works.enter("one")

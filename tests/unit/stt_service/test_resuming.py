@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import random
 from typing import Any
+
+import pytest
 
 from contracts.identities import CallRef
 from contracts.messages import Event, Message, SpeechDismissed, SpeechStarted, TurnEnded
-from stt_service.resuming import Resumption, resumption
+from stt_service.resuming import Resumption, is_enough, resumption
+from tests.support.envelopes import envelope_of
 from tests.unit.stt_service.caller import START_US, Caller, saying
 
 REF = CallRef("acme", "0190a6a8-9b2c-7def-8123-456789abcdef")
@@ -12,7 +16,7 @@ MS = 1_000
 
 
 def recorded(body: Message, at_us: int = 1) -> Event[Any]:
-    return Event[type(body)](  # type: ignore[misc]  # the body's own model, known only here
+    return envelope_of(body)(
         id="0190a6a8-9b2c-7def-8123-00000000000" + str(at_us),
         v=1,
         at_us=at_us,
@@ -68,6 +72,35 @@ def test_the_silence_before_a_turn_that_was_announced_need_not_be_heard_again() 
     announced = recorded(started(2, 9_000))
     history = [recorded(started(1)), recorded(ended(1, 700)), announced]
     assert resumption(history) == Resumption(1, START_US + 7_500 * MS, announced)
+
+
+def a_story(seed: int) -> list[Event[Any]]:
+    """Turns one after the other, some of them dismissed, the last perhaps open."""
+    rng = random.Random(seed)
+    events = []
+    for turn in range(1, 40):
+        at_ms = turn * 1_000
+        events.append(recorded(started(turn, at_ms)))
+        dismissal = SpeechDismissed(turn=turn, audio_ms=rng.choice((0, 300)))
+        events.append(recorded(dismissal if rng.random() < 0.3 else ended(turn, at_ms + 500)))
+    return events
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_end_of_a_record_says_what_the_whole_says(seed: int) -> None:
+    events = a_story(seed)
+    for until in range(7, len(events) + 1):
+        whole = resumption(events[:until])
+        enough = [begins for begins in range(until) if is_enough(events[begins:until])]
+        assert enough == list(range(max(enough) + 1))
+        assert until - max(enough) <= 7
+        assert all(resumption(events[begins:until]) == whole for begins in enough)
+
+
+def test_a_record_of_few_turns_is_wanted_whole() -> None:
+    assert not is_enough([])
+    assert not is_enough(a_story(1)[:5])
+    assert is_enough(a_story(1)[:6])
 
 
 def resumed(open_at_ms: int | None = None, decided: int = 3) -> Caller:

@@ -12,7 +12,7 @@ from gateway_service.media_tokens import verify
 from runtime.clock import SystemClock
 from runtime.keyring import keyring_file
 from tests.unit.trunkline.fake_rest import Rest, fake_rest
-from trunkline.admittance import admittance, by_key_of, from_rest, with_token, without_token
+from trunkline.admittance import Admit, admittance, by_key_of, from_rest, with_token, without_token
 from trunkline.caller import Dialling
 from trunkline.errors import BadOption, CallFailed
 
@@ -70,7 +70,8 @@ async def test_what_was_asked_for_comes_first(tmp_path: Path) -> None:
     assert await admittance(token="t", home=tmp_path, clock=CLOCK)(DIALLING) == "t"
     assert await with_token("t")(DIALLING) == "t"
     assert admittance(home=None, clock=CLOCK) is without_token
-    assert await without_token(DIALLING) is None
+    nothing: Admit = without_token
+    assert await nothing(DIALLING) is None
     assert await admittance(home=tmp_path, clock=CLOCK)(DIALLING)
 
 

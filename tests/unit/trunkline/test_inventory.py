@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -26,8 +27,8 @@ def test_what_is_not_installed_is_missing(monkeypatch: pytest.MonkeyPatch) -> No
         'elsewhere; sys_platform != "linux" and extra == "stt"',
         'tool; extra == "dev"',
     ]
-    monkeypatch.setattr(inventory.metadata, "requires", lambda _: requirements)
-    monkeypatch.setattr(inventory.sys, "platform", "linux")
+    monkeypatch.setattr(metadata, "requires", lambda _: requirements)
+    monkeypatch.setattr(sys, "platform", "linux")
     extras = {extra.name: extra for extra in packages_by_extra()}
     assert extras[""].missing == []
     assert extras["stt"].missing == ["never-heard-of"]

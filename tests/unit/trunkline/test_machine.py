@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,11 +40,11 @@ def test_a_process_that_is_gone_is_left_out() -> None:
     assert memory_mb({"gone": child.pid}) == {}
 
 
-def test_where_there_is_no_proc_ps_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+def test_where_there_is_no_proc_ps_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     listing = "  1     0  1000\n 10     1  2000\n 11    10  3000\n"
-    monkeypatch.setattr(machine, "_PROC", machine.Path(str(tmp_path)) / "no-proc")
-    monkeypatch.setattr(machine.shutil, "which", lambda _: "/bin/ps")
+    monkeypatch.setattr(machine, "_PROC", tmp_path / "no-proc")
+    monkeypatch.setattr(shutil, "which", lambda _: "/bin/ps")
     monkeypatch.setattr(
-        machine.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 0, listing)
+        subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 0, listing)
     )
     assert memory_mb({"ten": 10, "eleven": 11, "twelve": 12}) == {"ten": 5.1, "eleven": 3.1}

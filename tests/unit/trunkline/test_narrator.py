@@ -6,6 +6,7 @@ import pytest
 
 from contracts import messages as m
 from contracts.errors import ErrorCode
+from tests.support.envelopes import envelope_of
 from trunkline.narrator import Line, Narrator, Who
 
 CALL = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -13,7 +14,7 @@ ZERO_US = 1_767_225_600_000_000
 
 
 def event(body: Any, at_ms: float = 0) -> m.Event[Any]:
-    return m.Event[type(body)](  # type: ignore[misc]  # the body's own class
+    return envelope_of(body)(
         id=CALL, v=1, at_us=ZERO_US + round(at_ms * 1000), tenant="acme", call=CALL, body=body
     )
 

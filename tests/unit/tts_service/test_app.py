@@ -61,7 +61,7 @@ async def test_sentences_become_frames_on_the_gateways_subject(nats_url: str, tm
             "tone",
         )
         assert (second.reply, second.index) == (1, 1)
-        causes = {event.id: event.body for event in now.events}
+        causes: dict[str | None, Any] = {event.id: event.body for event in now.events}
         reports = [event for event in now.events if isinstance(event.body, SentenceSynthesized)]
         assert [causes[report.cause].index for report in reports] == [0, 1]
         assert {report.epoch for report in reports} == {3}

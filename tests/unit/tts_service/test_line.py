@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from audio.errors import RateError
 from audio.g711 import decode_mulaw_float
@@ -24,7 +25,7 @@ def _tone(samples: int, rate_hz: int) -> np.ndarray:
 def test_chunks_of_any_size_become_whole_frames_of_the_same_length(rate_hz: int, sizes: list[int]) -> None:
     line = LineEncoder()
     tone = _tone(sum(sizes), rate_hz)
-    cuts = np.cumsum(sizes)[:-1] if sizes else []
+    cuts: NDArray[np.intp] | list[int] = np.cumsum(sizes)[:-1] if sizes else []
     parts = [line.push(Pcm(part, rate_hz)) for part in np.split(tone, cuts)] if sizes else []
     parts.append(line.flush())
     assert all(len(part) % FRAME_BYTES == 0 for part in parts)

@@ -18,7 +18,6 @@ from contracts.messages import (
     EngineFailed,
     Event,
     Outcome,
-    ReplyCompleted,
     ReplySentence,
     SentenceSynthesized,
 )
@@ -27,6 +26,7 @@ from runtime.tasks import TaskOwner
 from tests.support.clock import ManualClock
 from tests.support.waiting import eventually
 from tests.unit.tts_service.scripted import ScriptedEngine, cast_of, engines_of
+from tests.unit.tts_service.world import completed
 from tts_service.cache import PhraseCache
 from tts_service.chain import Chain
 from tts_service.ports import Synthesizer
@@ -105,7 +105,7 @@ class _Call:
             failed=lambda *_: None,
         )
         self.synthesis = CallSynthesis(
-            cast_of(*(engines or {"one": None})),
+            cast_of(*(engines or ["one"])),
             self.chain,
             self.outlet,
             clock=clock,
@@ -140,17 +140,7 @@ class _Call:
     async def complete(
         self, reply: int, sentences: int, outcome: Outcome = Outcome.DONE, turn: int | None = None
     ) -> None:
-        await self.synthesis.complete(
-            ReplyCompleted(
-                reply=reply,
-                turn=turn,
-                outcome=outcome,
-                sentences=sentences,
-                engine="script",
-                first_sentence_ms=1,
-                total_ms=1,
-            )
-        )
+        await self.synthesis.complete(completed(reply, sentences, outcome, turn))
 
     async def until(self, holds: Callable[[], object]) -> None:
         await eventually(holds, "what the test waits for")

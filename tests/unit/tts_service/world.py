@@ -54,6 +54,21 @@ def assistant(*tts: str, voice: str = "", barge_in: bool = True) -> AssistantSna
     )
 
 
+def completed(
+    reply: int, sentences: int, outcome: Outcome = Outcome.DONE, turn: int | None = None
+) -> ReplyCompleted:
+    """What llm says at the end of a reply."""
+    return ReplyCompleted(
+        reply=reply,
+        turn=turn,
+        outcome=outcome,
+        sentences=sentences,
+        engine="script",
+        first_sentence_ms=1,
+        total_ms=2,
+    )
+
+
 @dataclass
 class World:
     """The other services, as far as this one sees them."""
@@ -115,18 +130,7 @@ class World:
         outcome: Outcome = Outcome.DONE,
         turn: int | None = None,
     ) -> None:
-        await self.publish(
-            ref,
-            ReplyCompleted(
-                reply=reply,
-                turn=turn,
-                outcome=outcome,
-                sentences=sentences,
-                engine="script",
-                first_sentence_ms=1,
-                total_ms=2,
-            ),
-        )
+        await self.publish(ref, completed(reply, sentences, outcome, turn))
 
     async def publish(self, ref: CallRef, body: Message) -> None:
         await self.bus.publish_event(ref, body)

@@ -22,6 +22,18 @@ store = store_opener(sys.argv[1], QueryLimits(5, 2**28, 1))()
 print("open", flush=True)
 sys.stdin.read()
 """
+REMOVER = """
+import os, sys
+from analytics_service.stores import QueryLimits, store_opener
+store = store_opener(sys.argv[1], QueryLimits(5, 2**28, 1))()
+write = store._writer.command
+write("CREATE TABLE parts (part UInt8) ENGINE = MergeTree ORDER BY part PARTITION BY part")
+write("INSERT INTO parts SELECT number FROM numbers(200) SETTINGS max_partitions_per_insert_block = 0")
+before = len(os.listdir("/proc/self/task"))
+write("DROP TABLE parts SYNC")
+print(len(os.listdir("/proc/self/task")) - before)
+store.close()
+"""
 
 
 class TestClickHouseStore(ReportStoreSuite):
@@ -65,6 +77,17 @@ def test_a_folder_that_another_process_holds_can_be_opened_once_it_lets_go(tmp_p
         assert caught.value.retryable
         holder.kill()
     opener().close()
+
+
+def test_an_embedded_store_grows_no_threads_to_remove_what_was_merged(tmp_path: Path) -> None:
+    """200 parts at once, where more than 100 would have a pool of 128 threads that stay."""
+    remover = subprocess.run(
+        [sys.executable, "-c", REMOVER, f"chdb://{tmp_path}/store"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert int(remover.stdout) < 16
 
 
 def test_a_path_that_is_no_folder_is_named(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from bench.chaos.invariants import PROMISES, judge, stories
 from contracts import messages as m
 from contracts.identities import CallRef, uuid7
+from tests.support.envelopes import envelope_of
 
 CANCELLED = m.Outcome.CANCELLED
 REF = CallRef("acme", uuid7(1, Random(1)))
@@ -17,7 +18,7 @@ _RNG = Random(2)
 
 
 def said(body: m.Message, epoch: int = 0, cause: m.Event[Any] | None = None) -> m.Event[Any]:
-    return m.Event[type(body)](  # type: ignore[misc]  # the parameter is a value here
+    return envelope_of(body)(
         id=uuid7(2, _RNG),
         v=1,
         at_us=1,
@@ -229,5 +230,5 @@ def test_a_broken_promise_is_seen(promise: str, events: list[m.Event[Any]]) -> N
 
 
 def test_every_promise_is_seen_to_be_broken_above() -> None:
-    marks = test_a_broken_promise_is_seen.pytestmark  # type: ignore[attr-defined]  # put there by pytest
+    marks = test_a_broken_promise_is_seen.pytestmark
     assert {promise for promise, _ in marks[0].args[1]} == set(PROMISES)

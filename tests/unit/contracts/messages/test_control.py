@@ -4,8 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from contracts.examples.practice import NUMBER, RECEPTION, TENANT, WORKERS
-from contracts.messages import Heartbeat, OpenCallReply, SqlQuery, WireError
-from contracts.messages.control import Role
+from contracts.messages import Heartbeat, OpenCallReply, Role, SqlQuery, WireError
 
 FULL = WireError.model_validate({"code": "number_full", "message": "full", "status": 486})
 ASSIGNMENT: dict[str, Any] = {

@@ -17,7 +17,7 @@ from gateway_service.media.handshake import Handshake, is_loopback, shown_at
         ("", {"Forwarded": "for=10.1.2.3"}, Handshake(None, proxied=True)),
     ],
 )
-def test_what_a_socket_shows(query, headers, shown):
+def test_what_a_socket_shows(query: str, headers: dict[str, str], shown: Handshake) -> None:
     assert shown_at(query, headers) == shown
 
 
@@ -36,5 +36,5 @@ def test_what_a_socket_shows(query, headers, shown):
         (None, False),
     ],
 )
-def test_which_peers_are_of_this_machine(peer, here):
+def test_which_peers_are_of_this_machine(peer: object, here: bool) -> None:
     assert is_loopback(peer) is here

@@ -1,6 +1,7 @@
 """What Twilio reads, parsed by another parser than the one that wrote it."""
 
 from datetime import UTC, datetime
+from typing import Any
 from xml.dom.minidom import parseString
 
 import pytest
@@ -18,13 +19,14 @@ PASS = Pass(
 )
 
 
-def verbs(document: bytes):
+def verbs(document: bytes) -> list[Any]:
     response = parseString(document).documentElement
+    assert response is not None
     assert response.tagName == "Response"
     return list(response.childNodes)
 
 
-def test_a_leg_is_brought_with_its_token_and_then_asked_about_again():
+def test_a_leg_is_brought_with_its_token_and_then_asked_about_again() -> None:
     connect, redirect = verbs(twiml(Instruction(Verdict.STREAM, PASS), BACK))
     (stream,) = connect.childNodes
     (parameter,) = stream.childNodes
@@ -36,21 +38,21 @@ def test_a_leg_is_brought_with_its_token_and_then_asked_about_again():
 
 
 @pytest.mark.parametrize(("verdict", "reason"), [(Verdict.BUSY, "busy"), (Verdict.REJECTED, "rejected")])
-def test_a_refusal_is_the_first_verb_and_the_only_one(verdict, reason):
+def test_a_refusal_is_the_first_verb_and_the_only_one(verdict: Verdict, reason: str) -> None:
     (reject,) = verbs(twiml(Instruction(verdict), BACK))
     assert (reject.tagName, reject.getAttribute("reason")) == ("Reject", reason)
 
 
-def test_a_call_that_is_over_is_hung_up():
+def test_a_call_that_is_over_is_hung_up() -> None:
     (hang_up,) = verbs(twiml(Instruction(Verdict.HANG_UP), BACK))
     assert hang_up.tagName == "Hangup"
 
 
-def test_a_call_nobody_can_say_anything_about_is_asked_about_in_a_moment():
+def test_a_call_nobody_can_say_anything_about_is_asked_about_in_a_moment() -> None:
     pause, redirect = verbs(twiml(Instruction(Verdict.WAIT), BACK))
     assert (pause.tagName, pause.getAttribute("length")) == ("Pause", "1")
     assert redirect.firstChild.data == BACK
 
 
-def test_nothing_is_an_empty_response():
+def test_nothing_is_an_empty_response() -> None:
     assert verbs(nothing()) == []

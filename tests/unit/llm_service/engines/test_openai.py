@@ -236,8 +236,8 @@ def test_the_key_is_not_shown() -> None:
 
 async def test_a_relief_is_another_model_of_the_same_endpoint_or_of_another(served: Endpoint) -> None:
     served.answer = stream(chunk("Yes."), "[DONE]")
-    main = {"llm_openai_base_url": served.url, "llm_openai_api_key": SecretStr("main")}
-    other = {"llm_relief_base_url": served.url, "llm_relief_api_key": SecretStr("other")}
+    main: dict[str, Any] = {"llm_openai_base_url": served.url, "llm_openai_api_key": SecretStr("main")}
+    other: dict[str, Any] = {"llm_relief_base_url": served.url, "llm_relief_api_key": SecretStr("other")}
     for settings in (
         Settings(**main, llm_relief_model="small"),
         Settings(**other, llm_relief_model="smaller", llm_openai_base_url="http://127.0.0.1:9/v1"),

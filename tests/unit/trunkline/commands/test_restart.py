@@ -34,6 +34,7 @@ def running(tmp_path: Path) -> Iterator[RunningPlatform]:
     command = [sys.executable, "-c", PROGRAM, "up", "--port", "0", "--home", str(tmp_path)]
     root = Path(__file__).resolve().parents[4]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL) as up:
+        state: RunningPlatform | None = None
         deadline_s = time.monotonic() + 30
         while time.monotonic() < deadline_s and up.poll() is None:
             try:
@@ -42,6 +43,7 @@ def running(tmp_path: Path) -> Iterator[RunningPlatform]:
                 time.sleep(0.05)
             else:
                 break
+        assert state is not None, "it has not come up"
         yield state
         up.send_signal(signal.SIGINT)
         assert up.wait(20) == 0

@@ -79,9 +79,9 @@ async def test_stages_and_drops_of_our_own_calls_and_of_no_others(nats_url: str)
         refused = call(ending="refused_4486").model_copy(update={"carrier_call_id": "CA3", "frames_heard": 0})
         found = await with_record(report(ours, refused), context.bus, began_us)
     assert found.stages_ms is not None
-    assert found.stages_ms["endpoint"] == (300,)
-    assert found.stages_ms["stt_decode"] == (40,)
-    assert found.stages_ms["voice_to_voice"] == (420,)
+    assert found.stages_ms["endpoint"] == (300.0,)
+    assert found.stages_ms["stt_decode"] == (40.0,)
+    assert found.stages_ms["voice_to_voice"] == (420.0,)
     assert found.leg_drops is not None
     (leg,) = found.leg_drops
     assert leg.frames == 4

@@ -91,14 +91,14 @@ async def test_a_refusal_keeps_its_code(clock: ManualClock) -> None:
         agent.say_closed(4486, "full")
         return agent
 
-    assert (await hold(clock, talker(clock, refused))).ending == "refused_4486"  # type: ignore[arg-type]  # a wire
+    assert (await hold(clock, talker(clock, refused))).ending == "refused_4486"
 
 
 async def test_a_call_that_never_got_through_says_so(clock: ManualClock) -> None:
     async def nobody(url: str, receiver: Receiver) -> FakeAgent:
         raise CallFailed("nobody answers")
 
-    assert (await hold(clock, talker(clock, nobody))).ending == "not_connected"  # type: ignore[arg-type]  # a wire
+    assert (await hold(clock, talker(clock, nobody))).ending == "not_connected"
 
 
 async def test_calls_connect_at_their_own_point_of_the_frame_period(clock: ManualClock) -> None:
@@ -116,4 +116,4 @@ async def test_the_gate_opens_for_all_when_the_last_has_come_or_is_given_up(cloc
     await clock.advance(2.0)
     assert not first.done()
     gate.one_less()
-    assert await asyncio.gather(first, second) == [2.0, 2.0]
+    assert [*await asyncio.gather(first, second)] == [2.0, 2.0]

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from contracts.channels import CALLER_AUDIO
 from contracts.frames import Codec, Frame, encode_frame
-from contracts.messages import CallEnded, DtmfReceived, EndReason, Event, Message
+from contracts.messages import CallEnded, DtmfReceived, EndReason, Message
 from contracts.wire import channel_of
 from tests.support.clock import ManualClock
+from tests.support.envelopes import envelope_of
 from tests.unit.trunkline.fake_wire import fake_call
 from tests.unit.trunkline.recording.samples import PREAMBLE, answered, call_ref
 from tests.unit.trunkline.replaying.reports import replay_report, replayed
@@ -40,7 +41,7 @@ KEYS = st.lists(st.tuples(st.integers(0, 39), st.sampled_from("0123456789*#")), 
 
 def event(number: int, at_us: int, body: Message) -> Recorded:
     ref = REF._asdict()
-    one = Event[type(body)](id=call_ref(number).call, v=1, at_us=BEGAN_US + at_us, **ref, body=body)
+    one = envelope_of(body)(id=call_ref(number).call, v=1, at_us=BEGAN_US + at_us, **ref, body=body)
     return Recorded(at_us, channel_of(body).subject(**ref), one.model_dump_json().encode())
 
 
