@@ -121,9 +121,10 @@ def decode_frame(data: bytes) -> Frame:
 
 def decode_frames(data: bytes) -> list[Frame]:
     """The frames in a message, one or more; raises as `decode_frame` does, and then none of them counts."""
+    length = len(data)
     frame, ends = _take(data, 0)
     frames = [frame]
-    while ends < len(data):
+    while ends < length:
         frame, ends = _take(data, ends)
         frames.append(frame)
     return frames

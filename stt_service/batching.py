@@ -10,8 +10,6 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -79,14 +77,14 @@ class _States:
         if row is not None:
             self._left.append(row)
 
-    def take(self, ears: Sequence[Ear]) -> tuple[list[int], NDArray[np.float32]]:
+    def take(self, ears: Sequence[Ear]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """The rows of these ears, and what is in them."""
         self._free += self._left
         self._left.clear()
-        rows = [self.row_of[ear] for ear in ears]
-        return rows, self._rows[rows]
+        rows = np.fromiter(map(self.row_of.__getitem__, ears), np.intp, len(ears))
+        return rows, self._rows.take(rows, axis=0)
 
-    def put(self, rows: list[int], states: NDArray[np.float32]) -> None:
+    def put(self, rows: NDArray[np.intp], states: NDArray[np.float32]) -> None:
         """What is in these rows from now on."""
         self._rows[rows] = states
 
@@ -179,13 +177,10 @@ class DetectionLoop:
 
 def _decoded(windows: list[Window]) -> Samples:
     """The samples of all windows, one after the other."""
-    runs = [
-        (codec, b"".join([window.payload for window in run]))
-        for codec, run in groupby(windows, key=attrgetter("codec"))
-    ]
-    if len(runs) == 1:
-        return decode_float(*runs[0])
-    return np.concatenate([decode_float(codec, payload) for codec, payload in runs])
+    codecs, payloads = zip(*windows, strict=True)
+    if codecs.count(codecs[0]) == len(codecs):  # as a rule: all callers come by the same carrier
+        return decode_float(codecs[0], b"".join(payloads))
+    return np.concatenate([decode_float(codec, payload) for codec, payload in windows])
 
 
 class Decoded(NamedTuple):

@@ -69,6 +69,8 @@ class HeldCall:
     ) -> None:
         self._recognition = recognition
         self._windows = recognition.windows
+        self._hear = recognition.hear
+        self._take_window = recognition.next_window
         self._engines = tuple(engines)
         self._teller = teller
         self._chain = chain
@@ -119,7 +121,7 @@ class HeldCall:
             return None
         if self._frames:
             self._hear_waiting()
-        window = self._recognition.next_window()
+        window = self._take_window()
         if window is None and self._behind:
             self._look_whether_behind()
         return window
@@ -152,7 +154,7 @@ class HeldCall:
     def _hear_waiting(self) -> None:
         while self._frames:
             try:
-                arrival = self._recognition.hear(self._frames.popleft())
+                arrival = self._hear(self._frames.popleft())
             except TrunklineError as error:
                 self._teller.rejected("audio", error)
                 continue

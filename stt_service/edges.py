@@ -7,6 +7,7 @@ speech is what rises above the noise of this line and is within 40 dB of the lou
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -46,7 +47,7 @@ def levels(windows: Samples) -> list[Levels]:
     """Those of each of the windows [B, W], in one go for all of them."""
     whole = np.sqrt(np.einsum("bi,bi->b", windows, windows) / windows.shape[1])
     pairs = zip(whole.tolist(), loudness(windows).max(axis=1).tolist(), strict=True)
-    return [_NEW(Levels, pair) for pair in pairs]
+    return list(map(_NEW, repeat(Levels), pairs))
 
 
 class Line:

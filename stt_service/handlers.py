@@ -229,15 +229,17 @@ class Handlers:
         if held is None:
             self._dropped.add("unknown_call", by=len(frames))
             return
+        call = held.call
         for frame in frames:
-            if frame.epoch < held.gateway_epoch:
-                self._stale.add()
-                continue
-            if frame.epoch > held.gateway_epoch:
-                held.follow(frame.epoch)
+            epoch = frame.epoch
+            if epoch != held.gateway_epoch:
+                if epoch < held.gateway_epoch:
+                    self._stale.add()
+                    continue
+                held.follow(epoch)
             held.heard = True
-            held.call.accept(frame)
-        held.loop.wake(held.call)
+            call.accept(frame)
+        held.loop.wake(call)
 
     def bus_lost(self) -> None:
         """No frames can come: that is nobody's silence."""

@@ -10,6 +10,7 @@ never looked at again. Who wants samples decodes: the detection loop one window 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from typing import Final, NamedTuple
 
@@ -46,15 +47,6 @@ class Window(NamedTuple):
     payload: bytes
 
 
-class _Chunk(NamedTuple):
-    """Kept audio from position `start` up to, not including, `end`."""
-
-    start: int
-    end: int
-    payload: bytes
-    until_us: int
-
-
 class CallerAudio:
     """The audio of one call from position 0 to `end`, of which the part since the last `forget` is kept.
 
@@ -64,7 +56,9 @@ class CallerAudio:
 
     def __init__(self, window_samples: int) -> None:
         self.end = 0
-        self._chunks: deque[_Chunk] = deque()
+        self._payloads: list[bytes] = []  # what is kept, and of each where it ends, and when it had come:
+        self._ends: list[int] = []  # three lists, because numbers alone are searched without Python, and
+        self._came_us: list[int] = []  # three appends cost less than an object
         self._window_samples = window_samples
         self._codec: Codec | None = None
         self._kept_unseen: Codec | None = None
@@ -79,7 +73,7 @@ class CallerAudio:
     @property
     def latest_us(self) -> int:
         """The gateway's clock at the last sample; 0 before the first one."""
-        return self._chunks[-1].until_us if self._chunks else 0
+        return self._came_us[-1] if self._came_us else 0
 
     def add(self, frame: Frame) -> Arrival:
         """Take a frame in, with silence for those missing before it; one that was overtaken is left out."""
@@ -128,30 +122,32 @@ class CallerAudio:
         """A copy of the samples in [start, end), as far as they are still kept."""
         if self._codec is None:
             return np.empty(0, np.float32)
+        payloads = self._payloads[bisect_right(self._ends, start) : bisect_left(self._ends, end) + 1]
+        if not payloads or end <= start:
+            return np.empty(0, np.float32)
         size = self._sample_bytes
-        parts = []
-        for chunk in reversed(self._chunks):  # it is the latest that is mostly wanted
-            if chunk.end <= start:
-                break
-            if chunk.start < end:
-                parts.append(chunk.payload[max(0, start - chunk.start) * size : (end - chunk.start) * size])
-        return decode_float(self._codec, b"".join(reversed(parts)))
+        begins = self._ends[bisect_right(self._ends, start)] - len(payloads[0]) // size
+        wanted = b"".join(payloads)[max(0, start - begins) * size : max(0, end - begins) * size]
+        return decode_float(self._codec, wanted)
 
     def time_us(self, position: int) -> int:
         """The gateway's clock when the sample before `position` had arrived."""
-        chunk = next((one for one in reversed(self._chunks) if one.start < position), None)
-        if chunk is None:
-            chunk = self._chunks[0]
-        return round(chunk.until_us - (chunk.end - position) * _US_PER_SAMPLE)
+        at = self._brought(position)
+        return round(self._came_us[at] - (self._ends[at] - position) * _US_PER_SAMPLE)
 
     def arrived_us(self, position: int) -> int:
         """The gateway's clock at the frame that brought the sample before `position`."""
-        return next((one for one in reversed(self._chunks) if one.start < position), self._chunks[0]).until_us
+        return self._came_us[self._brought(position)]
 
     def forget(self, before: int) -> None:
         """Let go of what lies before a position."""
-        while len(self._chunks) > 1 and self._chunks[0].end <= before:
-            self._chunks.popleft()
+        forgotten = min(bisect_right(self._ends, before), len(self._ends) - 1)
+        if forgotten > 0:
+            del self._payloads[:forgotten], self._ends[:forgotten], self._came_us[:forgotten]
+
+    def _brought(self, position: int) -> int:
+        """Which payload brought the sample before `position`; of those kept, the nearest to it."""
+        return min(bisect_left(self._ends, position), len(self._ends) - 1)
 
     def _missing_before(self, sequence: int, at_us: int) -> int:
         """How many frames are missing; negative for a frame that came too late."""
@@ -194,8 +190,10 @@ class CallerAudio:
     def _append(self, payload: bytes, until_us: int) -> None:
         if not payload:
             return
-        start, self.end = self.end, self.end + len(payload) // self._sample_bytes
-        self._chunks.append(_NEW(_Chunk, (start, self.end, payload, until_us)))
+        self.end = end = self.end + len(payload) // self._sample_bytes
+        self._payloads.append(payload)
+        self._ends.append(end)
+        self._came_us.append(until_us)
         size = self._window_samples * self._sample_bytes
         if self._unfinished:
             payload = self._unfinished + payload

@@ -8,7 +8,7 @@ Time is position in the audio, so a second of audio handed in at once gives what
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sized
+from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
@@ -115,6 +115,10 @@ class Recognition:
         self._audio = CallerAudio(window_samples)
         self.windows: Sized = self._audio.windows
         """Those that are complete and were not handed out yet."""
+        self.hear: Callable[[Frame], Arrival] = self._audio.add
+        """Take in a frame; raises AudioError for a payload that is not its codec's."""
+        self.next_window: Callable[[], Window | None] = self._audio.next_window
+        """The next window to be judged, if one is complete; each is to be judged, in order."""
         self._line = Line()
         self._machine = TurnMachine()
         self._position = 0  # up to where there is a verdict
@@ -140,10 +144,6 @@ class Recognition:
 
     # -- audio ---------------------------------------------------------------------------------------
 
-    def hear(self, frame: Frame) -> Arrival:
-        """Take in a frame; raises AudioError for a payload that is not its codec's."""
-        return self._audio.add(frame)
-
     def starve(self, ms: int) -> None:
         """No frame has come for a while: let silence pass instead, so that a turn does not stay open."""
         self._audio.fill(ms)
@@ -151,10 +151,6 @@ class Recognition:
     def renumber(self) -> None:
         """The frames that follow are counted anew."""
         self._audio.renumber()
-
-    def next_window(self) -> Window | None:
-        """The next window to be judged, if one is complete; each is to be judged, in order."""
-        return self._audio.next_window()
 
     # -- verdicts ------------------------------------------------------------------------------------
 

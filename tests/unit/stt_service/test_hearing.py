@@ -114,6 +114,15 @@ def test_what_is_forgotten_is_gone_and_the_rest_stays() -> None:
     assert audio.time_us(0) == START_US
 
 
+def test_a_stretch_may_begin_and_end_anywhere() -> None:
+    audio, _ = heard(*range(4))
+    whole = audio.between(0, audio.end)
+    for start in (0, 1, FRAME - 1, FRAME, FRAME + 1, 3 * FRAME + 7):
+        for end in (start, start + 1, start + FRAME, audio.end, audio.end + FRAME):
+            np.testing.assert_array_equal(audio.between(start, end), whole[start:end])
+    assert len(audio.between(audio.end, audio.end + 1)) == 0
+
+
 def test_silence_passes_where_nothing_comes() -> None:
     audio, _ = heard(0)
     audio.fill(300)
