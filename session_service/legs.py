@@ -82,9 +82,12 @@ class Legs:
                 log.warning("that %s waits for its leg is not recorded: %s", call.id, error)
 
     def is_overdue(self, call: Call) -> bool:
-        """Whether the call has waited for its lost leg as long as it may."""
-        waited_us = self._clock.now_us() - (call.detached_us or 0)
-        return call.state is CallState.DETACHED and waited_us >= self._wait_s * 1_000_000
+        """Whether the call has waited for its lost leg as long as it may; not while it is written down that
+        the leg has come.
+        """
+        if call.state is not CallState.DETACHED or call.detached_us is None:
+            return False
+        return self._clock.now_us() - call.detached_us >= self._wait_s * 1_000_000
 
     # -- come ----------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from bench.chaos.course import course, whole_course
 from bench.chaos.heard import HeardTurn, heard_turns
 from bench.chaos.invariants import Story, faults_of
 from bench.chaos.monkey import Strike
+from contracts.messages import CallStarted
 from trunkline.load.report import HEARD_OUT, LoadReport
 from trunkline.reports.samples import spread
 
@@ -80,7 +81,9 @@ def judged(outcome: Outcome, scene: Scene) -> dict[str, Any]:
         "odd_turns": [_tell(one, why, outcome, scene) for one, why in odd[:MOST_TOLD]],
         "broken_promises": dict(Counter(fault.promise for fault in faults)),
         "faults": [f"{one.call}: {one.promise}: {one.detail}" for one in faults[:MOST_TOLD]],
-        "courses_of_faulty_calls": _courses({one.call for one in faults[:MOST_TOLD]}, outcome),
+        "courses_of_faulty_calls": _courses(
+            {one.call for one in faults[:MOST_TOLD]} | _dropped(outcome), outcome
+        ),
         "stale_events_in_the_stream": sum(len(story.stale) for story in outcome.stories),
         "slots_held_at_the_end": outcome.slots_held,
         "usual_silence_ms": spread(usual_ms).model_dump(),
@@ -115,6 +118,13 @@ def _tell(one: HeardTurn, why: str, outcome: Outcome, scene: Scene) -> dict[str,
         "struck_s": round((strike.at_us - zero_us) / 1e6, 3) if strike else None,
         "course": course(story, began_us, began_us + _SHOWN_US, zero_us) if story else [],
     }
+
+
+def _dropped(outcome: Outcome) -> set[str]:
+    """The calls that a caller lost, of those in the record."""
+    lost = {call.carrier_call_id for call in outcome.report.calls if call.ending != HEARD_OUT}
+    begun = ((story, body) for story in outcome.stories for body in story.bodies(CallStarted))
+    return {story.ref.call for story, body in begun if body.carrier_call_id in lost}
 
 
 def _courses(calls: AbstractSet[str], outcome: Outcome) -> dict[str, list[str]]:

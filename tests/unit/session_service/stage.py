@@ -89,9 +89,13 @@ class Shelf:
 
     kept: dict[str, ActiveCall] = field(default_factory=dict)
     away: bool = False
+    gate: asyncio.Event | None = None
+    """Where there is one, who keeps a call waits for it."""
 
     async def put(self, key: str, value: ActiveCall) -> None:
         await self._reach()
+        if self.gate is not None:
+            await self.gate.wait()
         self.kept[key] = value
 
     async def delete(self, key: str) -> None:

@@ -122,6 +122,16 @@ class TestLost:
         assert stage.nothing_is_held()
         assert refused(await come(stage, ref)) == (ErrorCode.OUT_OF_ORDER, 481)
 
+    async def test_while_it_is_written_down_that_it_has_come_it_is_not_overdue(self) -> None:
+        stage, ref = await detached()
+        stage.shelf.gate = asyncio.Event()
+        coming = asyncio.create_task(come(stage, ref))
+        await eventually(lambda: stage.lifecycle.gateway_of(ref.call) == OTHER, "it is being written down")
+        await asyncio.wait_for(stage.lifecycle.end_overdue(), 5)
+        stage.shelf.gate.set()
+        assert (await coming).error is None
+        assert stage.annals.ends == []
+
     async def test_its_epoch_is_that_of_everybody_who_was_replaced_before(self) -> None:
         stage, ref = await a_stage()
         stage.beat(Role.STT, "stt-2")
