@@ -63,6 +63,7 @@ def judged(outcome: Outcome, scene: Scene) -> dict[str, Any]:
     odd = [(one, why) for one, ms in silences if (why := _what_is_odd(one, ms, middle_ms, scene))]
     faults = [fault for story in outcome.stories for fault in faults_of(story)]
     counts = Counter(why for _, why in odd)
+    rarest_first = sorted(odd, key=lambda pair: counts[pair[1]])
     return {
         "strikes": len(strikes),
         "strikes_by_process": dict(Counter(f"{one.blow} {one.process}" for one in strikes)),
@@ -78,7 +79,7 @@ def judged(outcome: Outcome, scene: Scene) -> dict[str, Any]:
         "answers_too_long": counts["too long"],
         "answers_said_again_after_a_gateway": counts["said again"],
         "silences_not_by_a_strike": counts["silent"],
-        "odd_turns": [_tell(one, why, outcome, scene) for one, why in odd[:MOST_TOLD]],
+        "odd_turns": [_tell(one, why, outcome, scene) for one, why in rarest_first[:MOST_TOLD]],
         "broken_promises": dict(Counter(fault.promise for fault in faults)),
         "faults": [f"{one.call}: {one.promise}: {one.detail}" for one in faults[:MOST_TOLD]],
         "courses_of_faulty_calls": _courses(
