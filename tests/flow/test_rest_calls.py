@@ -13,7 +13,7 @@ from analytics_service.settings import Settings as AnalyticsSettings
 from contracts.messages import EndReason, MemberRole
 from tests.support.resting import Resting, resting, service
 from tests.unit.session_service.stage import TENANT, a_number
-from tests.unit.session_service.town import Town, session, town
+from tests.unit.session_service.town import PATIENT, Town, session, town
 
 NUMBER = a_number().number
 UNKNOWN = "01997d1e-0000-7000-8000-000000000001"
@@ -28,7 +28,7 @@ async def there(nats_url: str, tmp_path: Path) -> AsyncIterator[tuple[Resting, T
         await rest.bus.tenant(TENANT)
         await rest.bus.tenant("other")
         places = await stack.enter_async_context(town(nats_url))
-        await stack.enter_async_context(session(nats_url))
+        await stack.enter_async_context(session(nats_url, **PATIENT))
         await stack.enter_async_context(service(analytics_service.app.SERVICE, analytics))
         yield rest, places
 

@@ -26,6 +26,7 @@ from tests.support.databases import embedded_postgres, stop
 from tests.support.office import ADMIN, KEYRING, member
 from tests.support.routing import Client, ask_to_open, client, empty_file, router, router_settings
 from tests.support.waiting import eventually
+from tests.unit.session_service.town import PATIENT
 
 NUMBER = "+15550100"
 
@@ -265,7 +266,7 @@ async def test_a_call_is_admitted_while_sql_is_stopped(nats_url: str, tmp_path: 
 @asynccontextmanager
 async def session(nats_url: str) -> AsyncIterator[None]:
     """A session, and one worker of each role that takes every call."""
-    settings = session_service.app.SERVICE.settings(nats_url=nats_url)
+    settings = session_service.app.SERVICE.settings(nats_url=nats_url, **PATIENT)
     async with service_context(settings, "session") as context:
         app = session_service.app.SERVICE.build(settings, context)
         await app.start()

@@ -57,6 +57,12 @@ FAST = {
     "session_suspect_s": 0.4,
     "session_reattach_s": 1.0,
 }
+PATIENT: dict[str, Any] = {
+    "session_lost_after_s": 10.0,
+    "session_ghost_after_s": 60.0,
+    "session_assign_timeout_s": 5.0,
+}
+"""Beside services that hold up the loop on which all of them are."""
 WORKER_ROLES = (Role.STT, Role.LLM, Role.TTS)
 
 
