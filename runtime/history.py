@@ -44,32 +44,16 @@ Enough = Callable[[Record], bool]
 """Whether the end of a record, which is given, says all that its reader must know."""
 
 
-async def read_history(bus: Bus, ref: CallRef) -> Record:
-    """Every recorded event of a call, stale ones too, in the stream's order; raises BusUnavailable.
-
-    What this build cannot read is logged and left out.
-    """
-    return (await read_on(bus, ref, 1))[0]
-
-
-async def read_on(bus: Bus, ref: CallRef, sequence: int) -> tuple[Record, int]:
-    """As `read_history`, from this place in the stream on; and the place from which to read on the next time.
-
-    However long a record is: it is given up only where the stream says nothing for 2 s.
-    """
-    async with _reading(bus, ref) as reading:
-        found = await reading.ask(every_event_of(ref), sequence)
-        return tuple(found.values()), reading.following
-
-
 async def read_end(
     bus: Bus, ref: CallRef, enough: Enough, names: Container[str] | None = None, since: int = 1
 ) -> tuple[Record, int]:
-    """As `read_on`, of the end of a record alone: as far back as is `enough`, else from `since` on. With
-    `names`, only events with one of them.
+    """The end of a call's record, stale events too, in the stream's order, as far back as is `enough`, else
+    from `since` on; and the place from which to read on the next time. Raises BusUnavailable.
 
     Of what came before there are the events that are of the call as a whole, as that it was reassigned: so
     it shows who is believed. It is looked for in the last events of the stream, whose density is not known.
+    With `names`, only events with one of them; what this build cannot read is logged and left out. However
+    long a record is: it is given up only where the stream says nothing for 2 s.
     """
     async with _reading(bus, ref, names) as reading:
         last, look = await reading.newest(every_event_of(ref)), _FIRST_LOOK

@@ -20,12 +20,12 @@ from contracts.streams import CALLS_BUCKET
 from runtime.bus import Bus
 from runtime.connection import connect
 from runtime.errors import BusUnavailable
-from runtime.history import read_history
 from runtime.process import Context
 from runtime.settings import ProcessSettings
 from runtime.storage import Bucket
 from tests.support.bus_guests import guest
 from tests.support.context import service_context
+from tests.support.records import whole_record_of
 from tests.support.waiting import eventually
 from trunkline.bus_users import BusUsers
 from trunkline.nats_server import NatsCluster, NatsServer
@@ -104,7 +104,7 @@ async def stored(reader: Bus, count: int) -> list[str]:
     """The id of every event of the call that the stream holds, each as often as it does; `count` or more."""
     while True:
         with suppress(BusUnavailable):  # the stream's leader is being elected
-            found = [event.id for event in await read_history(reader, CALL)]
+            found = [event.id for event in await whole_record_of(reader, CALL)]
             if len(found) >= count:
                 return found
         await asyncio.sleep(0.1)

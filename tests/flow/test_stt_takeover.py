@@ -37,10 +37,10 @@ from contracts.messages import (
     TurnEnded,
 )
 from runtime.bus import Bus
-from runtime.history import read_history
 from runtime.settings import ProcessSettings
 from tests.support.child import Child, child
 from tests.support.context import service_context
+from tests.support.records import whole_record_of
 from tests.support.waiting import eventually
 
 CALL = CallRef("acme", uuid7(1_767_225_600_000, random.Random(3)))
@@ -125,7 +125,7 @@ class Office:
     async def record(self, kind: type[Any]) -> list[Event[Any]]:
         """What counts in the end, as the stream has it."""
         return [
-            event for event in believed(await read_history(self.bus, CALL)) if isinstance(event.body, kind)
+            event for event in believed(await whole_record_of(self.bus, CALL)) if isinstance(event.body, kind)
         ]
 
 

@@ -11,7 +11,6 @@ import pytest
 import llm_service.recollection
 from contracts.identities import uuid7
 from contracts.messages import (
-    CallStarted,
     DtmfReceived,
     Event,
     Message,
@@ -27,6 +26,7 @@ from llm_service.errors import OutOfOrder
 from llm_service.ports import Line, Speaker
 from llm_service.recollection import Recollection, causes_first, last_turns, recollect
 from tests.support.clock import ManualClock
+from tests.support.records import STARTED
 from tests.unit.llm_service.scripted import ScriptedEngine, assistant, turn
 from tests.unit.llm_service.scripted import Step as ScriptStep
 from tests.unit.llm_service.test_dialogue import dismissed, played, speech, synthesized
@@ -35,15 +35,6 @@ _RNG = random.Random(11)
 _CALL = uuid7(1_767_225_600_000, _RNG)
 ANSWER = "Yes, we are. Until one. Anything else?"
 CALLER, AGENT, KEYPAD = Speaker.CALLER, Speaker.AGENT, Speaker.KEYPAD
-STARTED = CallStarted(
-    called="+15550100",
-    caller="+15550142",
-    carrier_call_id="CA1",
-    protocol="twilio",
-    gateway="gateway-1",
-    assistant="front-desk",
-    language="en-US",
-)
 
 
 @dataclass

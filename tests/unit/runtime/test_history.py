@@ -12,7 +12,6 @@ from contracts.examples.practice import CALL
 from contracts.identities import CallRef, uuid7
 from contracts.messages import (
     CallReassigned,
-    CallStarted,
     DtmfReceived,
     Event,
     Replaced,
@@ -22,9 +21,10 @@ from contracts.messages import (
 from contracts.wire import decode_event, event_name
 from runtime.bus import Bus
 from runtime.errors import BusUnavailable
-from runtime.history import Record, read_end, read_history, read_on
+from runtime.history import Record, read_end
 from runtime.settings import ProcessSettings
 from tests.support.context import service_context
+from tests.support.records import STARTED, never_enough, whole_record_of
 from trunkline.nats_server import NatsServer
 
 OTHER = CallRef(CALL.tenant, uuid7(1, random.Random(8)))
@@ -37,7 +37,7 @@ async def settled(bus: Bus) -> Bus:
 
 async def test_a_call_of_which_nothing_was_said_has_no_history(nats_url: str) -> None:
     async with service_context(ProcessSettings(nats_url=nats_url), "llm") as context:
-        assert await read_history(context.bus, CALL) == ()
+        assert await whole_record_of(context.bus, CALL) == ()
 
 
 @pytest.mark.parametrize("batch", [1, 4, 9, 1000])
@@ -50,7 +50,7 @@ async def test_it_is_whole_and_in_order_however_many_batches_it_takes(
         for number in range(9):
             said.append(await context.bus.publish_event(CALL, DtmfReceived(digit_pii=str(number)), epoch=1))
             await context.bus.publish_event(OTHER, SpeechDismissed(turn=number, audio_ms=0))
-        found = await read_history(await settled(context.bus), CALL)
+        found = await whole_record_of(await settled(context.bus), CALL)
         assert list(found) == said
 
 
@@ -61,7 +61,7 @@ async def test_what_cannot_be_read_is_left_out_and_logged(
         for name in ("of.tomorrow", "dtmf.received"):
             await context.bus.jetstream.publish(f"call.{CALL.tenant}.{CALL.call}.{name}", b"{}")
         said = await context.bus.publish_event(CALL, DtmfReceived(digit_pii="5"))
-        assert await read_history(await settled(context.bus), CALL) == (said,)
+        assert await whole_record_of(await settled(context.bus), CALL) == (said,)
     assert "of.tomorrow" in caplog.text
     assert "dtmf.received" in caplog.text
 
@@ -73,14 +73,14 @@ async def test_a_stream_that_does_not_answer_is_said_to_be_away(
     async with service_context(ProcessSettings(nats_url=nats_server.url), "llm") as context:
         nats_server.stop()
         with pytest.raises(BusUnavailable, match="cannot be read"):
-            await read_history(context.bus, CALL)
+            await whole_record_of(context.bus, CALL)
 
 
 async def test_without_a_stream_it_is_said_at_once(nats_url: str) -> None:
     async with service_context(ProcessSettings(nats_url=nats_url), "llm") as context:
         await context.bus.jetstream.delete_stream("CALLS")
         with pytest.raises(BusUnavailable, match="503"):
-            await read_history(context.bus, CALL)
+            await whole_record_of(context.bus, CALL)
 
 
 async def test_it_is_read_on_from_where_it_was_left(nats_url: str) -> None:
@@ -93,10 +93,10 @@ async def test_it_is_read_on_from_where_it_was_left(nats_url: str) -> None:
                 for digit in range(number)
             ]
             await context.bus.publish_event(OTHER, SpeechDismissed(turn=number, audio_ms=0))
-            unread, place = await read_on(await settled(context.bus), CALL, place)
+            unread, place = await read_end(await settled(context.bus), CALL, never_enough, since=place)
             assert list(unread) == said
             found += unread
-        assert tuple(found) == await read_history(context.bus, CALL)
+        assert tuple(found) == await whole_record_of(context.bus, CALL)
 
 
 async def test_what_nobody_wants_is_left_out_before_it_is_decoded(
@@ -133,18 +133,7 @@ async def long_record(bus: Bus, keys: int) -> tuple[Event[Any], ...]:
         if number % 100 == 99:
             await settled(bus)
     await bus.publish_event(CALL, moved(4))
-    return await read_history(await settled(bus), CALL)
-
-
-STARTED = CallStarted(
-    called="+15550100",
-    caller="+15550142",
-    carrier_call_id="CA1",
-    protocol="twilio",
-    gateway="gateway-1",
-    assistant="front-desk",
-    language="en-US",
-)
+    return await whole_record_of(await settled(bus), CALL)
 
 
 def moved(epoch: int) -> CallReassigned:
@@ -172,16 +161,16 @@ async def test_the_end_of_a_record_is_as_long_as_is_enough_and_whole_in_itself(
         assert wanted <= len(found) <= 4 * wanted + 24
         assert [len(record) for record in shown] == sorted({len(record) for record in shown})
         assert len(decoded) == len(found), "each is decoded once"
-        assert await read_on(context.bus, CALL, place) == ((), place)
+        assert await read_end(context.bus, CALL, never_enough, since=place) == ((), place)
 
 
 async def test_where_nothing_is_enough_the_record_is_read_whole(nats_url: str) -> None:
     async with service_context(ProcessSettings(nats_url=nats_url), "llm") as context:
         whole = await long_record(context.bus, keys=300)
-        found, place = await read_end(context.bus, CALL, lambda _: False)
+        found, place = await read_end(context.bus, CALL, never_enough)
         assert found == whole
-        assert (await read_on(context.bus, CALL, place))[0] == ()
-        assert (await read_end(context.bus, OTHER, lambda _: True))[0] == await read_history(
+        assert (await read_end(context.bus, CALL, never_enough, since=place))[0] == ()
+        assert (await read_end(context.bus, OTHER, lambda _: True))[0] == await whole_record_of(
             context.bus, OTHER
         ), "a call without a beginning in the record"
         nobody = CallRef(CALL.tenant, uuid7(1, random.Random(9)))

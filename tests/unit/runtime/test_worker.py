@@ -38,11 +38,12 @@ from contracts.messages import (
 from contracts.telemetry import HANDLER_ERRORS, STALE_EPOCH
 from contracts.wire import channel_of, decode_event
 from runtime.bus import Bus
-from runtime.history import Record, read_end, read_on
+from runtime.history import Record, read_end
 from runtime.settings import ProcessSettings
 from runtime.worker import RecentIds
 from tests.support.context import service_context
 from tests.support.holding import Crew, Keeper, an_assignment, crew
+from tests.support.records import whole_record_of
 from tests.support.waiting import eventually
 from trunkline.nats_server import NatsServer
 
@@ -404,8 +405,7 @@ async def test_what_the_stream_stored_only_after_it_was_read_is_heard_a_little_l
 
         async def before_it_was_stored(bus: Bus, ref: CallRef, *_: Any) -> tuple[Record, int]:
             monkeypatch.setattr(runtime.worker, "read_end", read_end)
-            found, _place = await read_on(bus, ref, 1)
-            return found[:1], 2
+            return (await whole_record_of(bus, ref))[:1], 2
 
         monkeypatch.setattr(runtime.worker, "read_end", before_it_was_stored)
         await session.assign(epoch=2, resumed=True)
