@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from bench.figures import Figures
 
 
@@ -19,5 +21,16 @@ def test_what_was_put_is_in_the_file_at_once(tmp_path: Path) -> None:
     assert [one.name for one in path.parent.iterdir()] == ["some.json"]
 
 
-def test_without_a_path_nothing_is_written() -> None:
-    Figures(None, "bench.some").put(rows=[1])
+def test_without_a_path_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    figures = Figures(None, "bench.some")
+    figures.put(rows=[1])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_of_it_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = Figures(None, "bench.some", cores=2)
+    figures.put(rows=[1])
+    figures.show()
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["cores"], shown["rows"]) == (2, [1])
