@@ -76,7 +76,7 @@ async def hold_conversation(
                 waited_ms = (spurt.arrived - said.speech_ended) * 1000 / LINE_RATE_HZ
                 answers.append(Answer(transcript.text, waited_ms))
         await ears.close()
-        return answers, await read_ledger(bus, ref, within_s=15)
+        return answers, await read_ledger(bus, ref, within_s=30)
 
 
 @pytest.mark.e2e

@@ -119,7 +119,7 @@ async def test_a_lost_connection_is_heard_of_at_every_server(cluster: NatsCluste
         client = await connect(here, "gateway-7")
         await client.close()
         while True:
-            msg = await asyncio.wait_for(heard.get(), 10)
+            msg = await asyncio.wait_for(heard.get(), 20)
             if ClientDisconnected.model_validate_json(msg.data).client.name == "gateway-7":
                 break
 

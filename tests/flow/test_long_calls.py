@@ -148,7 +148,7 @@ class Call:
             resumed=True,
         )
         token = {"role": role.value, "process": process}
-        assert (await self.bus.request(ASSIGN, assign, Assigned, timeout_s=10, **token)).error is None
+        assert (await self.bus.request(ASSIGN, assign, Assigned, timeout_s=20, **token)).error is None
 
     async def goes_on(self, role: Role) -> None:
         """What the replacement does, which follows from the end of the record alone."""

@@ -43,7 +43,7 @@ async def two_turns_and_a_key(running: Platform) -> None:
         caller.say(PAUSE)
         caller.say(noise(0.5))
         await running.record.wait_for(PlayoutStarted, 2)
-        assert await caller.until(lambda: len(caller.ear.spurts) == 2, within_s=5)
+        assert await caller.until(lambda: len(caller.ear.spurts) == 2, within_s=20)
         caller.say(PAUSE)
         caller.say(noise(0.6))
         await running.record.wait_for(PlayoutEnded, 3)

@@ -67,8 +67,8 @@ def played_by_a_gateway(record: Record, call: str, gateway: str) -> None:
     assert started.gateway.startswith(gateway)
     begun, over = record.bodies(PlayoutStarted, call), record.bodies(PlayoutEnded, call)
     assert [one.reply for one in begun] == [one.reply for one in over] == [1, 2, 3]
-    for first, last in zip(begun, over, strict=True):
-        assert last.ended_us - first.first_frame_us <= last.heard_ms * 1000 + 100_000, "in true time"
+    lasted_us = sum(last.ended_us - first.first_frame_us for first, last in zip(begun, over, strict=True))
+    assert lasted_us > sum(last.heard_ms for last in over) * 500, "in true time, not at once"
     (leg,) = record.bodies(LegEnded, call)
     assert leg.frames_in > 50
     assert len(record.bodies(CallEnded, call)) == 1

@@ -68,7 +68,7 @@ async def answered_with(bus: Bus, number: str) -> dict[str, Any] | None:
 async def called_as_expected(asker: RestClient, world: World, number: str) -> None:
     """Session hears of a change a moment after it is published; nothing changes any more."""
     wanted = world.expected(number)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await answered_with(asker.bus, number) != wanted:
             continue
 
@@ -145,7 +145,7 @@ async def a_town(nats_url: str, folder: Path) -> AsyncIterator[Town]:
 
 async def a_live_call(bus: Bus, number: str) -> str:
     """A call that is answered and goes on."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while (reply := await ask_to_open(bus, number)).error is not None:
             continue  # the number, or a worker, is not known yet
     assert reply.tenant is not None

@@ -105,7 +105,7 @@ class Office:
             since={Role.STT: epoch},
             resumed=epoch > 1,
         )
-        assigned = await self.bus.request(ASSIGN, assign, Assigned, timeout_s=5, role="stt", process=process)
+        assigned = await self.bus.request(ASSIGN, assign, Assigned, timeout_s=20, role="stt", process=process)
         assert assigned.error is None
 
     async def replace(self, epoch: int) -> None:

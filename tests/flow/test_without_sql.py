@@ -29,7 +29,7 @@ NOBODYS = "+15550999"
 async def number_of(running: Platform) -> m.NumbersReply:
     """Ask router for a number, as REST does: that needs SQL."""
     asked = m.NumbersRequest(principal=ADMIN, operation=m.GetNumber(number=SYNTHETIC_NUMBER))
-    return await running.bus.request(ROUTER_NUMBERS, asked, m.NumbersReply, timeout_s=10)
+    return await running.bus.request(ROUTER_NUMBERS, asked, m.NumbersReply, timeout_s=20)
 
 
 async def call_to_end(running: Platform, token: str, sid: str) -> None:
@@ -113,7 +113,7 @@ async def test_with_sql_stopped_a_tenants_program_places_calls(nats_url: str, tm
             assert (await number_of(running)).error is None
             revoked = m.RevokeKey(id=me.json()["subject"].removeprefix("key:"))
             asking = m.KeysRequest(principal=ADMIN, tenant=TENANT, operation=revoked)
-            assert (await running.bus.request(ROUTER_KEYS, asking, m.KeysReply, timeout_s=10)).error is None
+            assert (await running.bus.request(ROUTER_KEYS, asking, m.KeysReply, timeout_s=20)).error is None
             assert (await asked(key)).status_code == 401
             stop(server)
             assert (await asked(key)).status_code == 503, "what was revoked does not come back"

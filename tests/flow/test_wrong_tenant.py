@@ -89,29 +89,29 @@ async def command(running: Platform, ref: CallRef) -> int:
     for example in commands:
         subject = example.channel.subject(tenant=THIEF, call=ref.call)
         with pytest.raises(NoRespondersError):
-            await running.bus.client.request(subject, example.data, timeout=5)
+            await running.bus.client.request(subject, example.data, timeout=20)
     return len(commands)
 
 
 async def ask(running: Platform, ref: CallRef) -> None:
     """Every question about calls that names a tenant."""
     ask, call = running.bus.request, ref.call
-    live = await ask(SESSION_CALLS, m.ListLiveCalls(tenant=THIEF, call=call), m.LiveCalls, timeout_s=5)
+    live = await ask(SESSION_CALLS, m.ListLiveCalls(tenant=THIEF, call=call), m.LiveCalls, timeout_s=20)
     assert (live.items, live.error) == ((), None)
     active = m.ListActiveCalls(tenant=THIEF, number=SYNTHETIC_NUMBER)
-    held = await ask(SESSION_ACTIVE, active, m.ActiveCalls, timeout_s=5)
+    held = await ask(SESSION_ACTIVE, active, m.ActiveCalls, timeout_s=20)
     assert (held.calls, held.counts.numbers) == ((), {})
-    counted = await ask(SESSION_COUNTS, m.CountCalls(tenant=THIEF), m.CountedCalls, timeout_s=5)
+    counted = await ask(SESSION_COUNTS, m.CountCalls(tenant=THIEF), m.CountedCalls, timeout_s=20)
     assert counted.counts.numbers == {}
-    ended = await ask(SESSION_END, m.EndCall(tenant=THIEF, call=call), m.EndCallReply, timeout_s=5)
+    ended = await ask(SESSION_END, m.EndCall(tenant=THIEF, call=call), m.EndCallReply, timeout_s=20)
     assert ended.error is not None
     assert ended.error.status == 404
     for number in (None, SYNTHETIC_NUMBER):
         wanted = m.ListCalls(tenant=THIEF, number=number)
-        kept = await ask(ANALYTICS_CALLS, wanted, m.CallRecords, timeout_s=5)
+        kept = await ask(ANALYTICS_CALLS, wanted, m.CallRecords, timeout_s=20)
         assert [one for one in kept.items if one.carrier_call_id.startswith("CA0")] == []
     told = m.GetTranscript(tenant=THIEF, call=call)
-    lines = await ask(ANALYTICS_TRANSCRIPT, told, m.Transcript, timeout_s=5)
+    lines = await ask(ANALYTICS_TRANSCRIPT, told, m.Transcript, timeout_s=20)
     assert [line for line in lines.items if line.text_pii == "our secret"] == []
 
 

@@ -98,7 +98,7 @@ class Platform:
     contexts: dict[str, Context]
 
     async def active_calls(self) -> ActiveCalls:
-        return await self.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=5)
+        return await self.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=20)
 
     async def only_call(self) -> CallRef:
         """The one call that is active now."""

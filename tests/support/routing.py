@@ -55,7 +55,7 @@ class Client:
         row = ASKED[type(operation)]
         asked = row.message(principal=who, tenant=tenant, idempotency_key=key, operation=operation)
         assert row.reply is not None
-        return await self.bus.request(row, asked, row.reply, timeout_s=10)
+        return await self.bus.request(row, asked, row.reply, timeout_s=20)
 
     async def done(self, who: m.Principal, operation: m.Message, tenant: str | None = None) -> Any:
         """The reply, which must not be an error."""
@@ -64,11 +64,11 @@ class Client:
         return reply
 
     async def preview(self, asked: m.PreviewRequest) -> m.PreviewReply:
-        return await self.bus.request(ROUTER_PREVIEW, asked, m.PreviewReply, timeout_s=10)
+        return await self.bus.request(ROUTER_PREVIEW, asked, m.PreviewReply, timeout_s=20)
 
     async def authenticate(self, operation: Any) -> m.AuthenticateReply:
         asked = m.AuthenticateRequest(operation=operation)
-        return await self.bus.request(ROUTER_AUTHENTICATE, asked, m.AuthenticateReply, timeout_s=10)
+        return await self.bus.request(ROUTER_AUTHENTICATE, asked, m.AuthenticateReply, timeout_s=20)
 
     async def published(self, number: str) -> NumberSnapshot | None:
         return await self.snapshots.get(number_key(number))

@@ -49,6 +49,6 @@ async def key_of(bus: Bus, tenant: str | None, role: MemberRole = MemberRole.OWN
     """The headers of one who holds a new key of this tenant, or an admin's key."""
     operation = CreateKey(label="test", role=role if tenant else None)
     asked = KeysRequest(principal=_OPERATOR, tenant=tenant, operation=operation)
-    reply = await bus.request(ROUTER_KEYS, asked, KeysReply, timeout_s=10)
+    reply = await bus.request(ROUTER_KEYS, asked, KeysReply, timeout_s=20)
     assert reply.secret, reply.error
     return {"X-API-Key": reply.secret}

@@ -18,7 +18,7 @@ from runtime.errors import RequestTimeout
 
 async def reply_to(bus: Bus, sql: str, max_rows: int = 1000) -> SqlResult:
     query = SqlQuery(sql=sql, max_rows=max_rows)
-    return await bus.request(ANALYTICS_QUERY, query, SqlResult, timeout_s=10)
+    return await bus.request(ANALYTICS_QUERY, query, SqlResult, timeout_s=20)
 
 
 async def rows_of(bus: Bus, sql: str) -> list[dict[str, Any]]:
@@ -57,7 +57,7 @@ async def publish(bus: Bus, told: Iterable[Example], *, with_id: bool = True) ->
 
 async def until_acknowledged(bus: Bus) -> int:
     """Wait until nothing that the consumer took waits for its acknowledgement; how much it has not taken."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             info: ConsumerInfo = await bus.jetstream.consumer_info(CALLS.name, "analytics")
             if not info.num_ack_pending:

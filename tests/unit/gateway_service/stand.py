@@ -143,7 +143,7 @@ class Caller:
 
     async def closed(self) -> tuple[int | None, str]:
         """Wait for the close; its code and reason."""
-        await asyncio.wait_for(asyncio.shield(self._reader), 10)
+        await asyncio.wait_for(asyncio.shield(self._reader), 20)
         return self.code, self.reason
 
     async def _read(self) -> None:
@@ -236,7 +236,7 @@ class Stand:
         """As session: command the leg to end."""
         command = HangUp(reason=EndReason.COMMANDED)
         return await self.others.bus.request(
-            HANG_UP, command, CommandReply, timeout_s=2, tenant=ref.tenant, call=ref.call
+            HANG_UP, command, CommandReply, timeout_s=20, tenant=ref.tenant, call=ref.call
         )
 
     async def _accept(self, _: OpenCall) -> OpenCallReply:

@@ -67,7 +67,7 @@ async def test_a_draining_gateway_refuses_newcomers_and_lets_the_agent_finish(na
             assert reason.startswith("We are sorry, all lines are busy")
         assert caller.code is None
         await stand.speak(ref, [reply_end(1)])
-        await asyncio.wait_for(draining, 5)
+        await asyncio.wait_for(draining, 20)
         assert await caller.closed() == (1012, "drained")
         assert len(caller.sound) == 50
         assert (await stand.ended(PlayoutEnded)).outcome is Outcome.DONE
@@ -84,7 +84,7 @@ async def test_a_draining_gateway_does_not_wait_for_ever_and_leaves_the_reply_to
         ref = await stand.call(caller)
         await stand.speak(ref, sentence(1, 0, 5000))
         await eventually(lambda: caller.sound, "the agent speaks")
-        await asyncio.wait_for(stand.app.drain(), 5)
+        await asyncio.wait_for(stand.app.drain(), 20)
         assert await caller.closed() == (1012, "drained")
         assert (await stand.ended()).reason is EndReason.DRAINED
         assert not stand.bodies(PlayoutEnded)

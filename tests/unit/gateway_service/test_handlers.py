@@ -759,7 +759,7 @@ async def test_what_is_said_while_the_call_is_being_opened_is_heard_afterwards(
         (line,) = stand.app._desk._lines.values()
         monkeypatch.setattr(stand.app._desk.questions, "past_of", slow_past)
         await caller.begin()
-        await asyncio.wait_for(reading.wait(), 5)
+        await asyncio.wait_for(reading.wait(), 20)
         body = CallEnded(reason=EndReason.COMMANDED, started_us=1, ended_us=2, duration_ms=1)
         await stand.others.bus.publish_event(ref, body)
         await eventually(lambda: line._unheard, "the event")

@@ -151,7 +151,7 @@ class Service:
             share=share,
         )
         return await self.context.bus.request(
-            ASSIGN, assign, Assigned, timeout_s=10, role="llm", process=self.context.process
+            ASSIGN, assign, Assigned, timeout_s=20, role="llm", process=self.context.process
         )
 
 

@@ -48,7 +48,7 @@ async def test_an_event_reaches_its_listener_and_the_stream(nats_url: str) -> No
         await eventually(lambda: len(heard) == 2, "both events heard")
         assert heard == [sent, later]
         assert later.cause == sent.id
-        assert await context.bus.settle(timeout_s=5)
+        assert await context.bus.settle(timeout_s=20)
         info = await context.bus.jetstream.stream_info("CALLS")
         assert info.state.messages == 2
 
@@ -103,7 +103,7 @@ async def test_a_request_is_answered_also_when_answering_fails(nats_url: str) ->
             subscription = await context.bus.respond(
                 SESSION_ACTIVE.subject(), ListActiveCalls, ActiveCalls, answer
             )
-            reply = await context.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=2)
+            reply = await context.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=20)
             assert reply.error is not None
             assert said in reply.error.message
             await subscription.unsubscribe()
@@ -124,9 +124,9 @@ async def test_rpc_server_answers_with_a_queue_group(nats_url: str) -> None:
         context.rpc.serve(SESSION_ACTIVE, ActiveCalls, none)
         await context.rpc.start()
         try:
-            reply = await context.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=2)
+            reply = await context.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=20)
             assert reply == ActiveCalls()
-            junk = await context.bus.client.request(SESSION_ACTIVE.subject(), b"{", timeout=2)
+            junk = await context.bus.client.request(SESSION_ACTIVE.subject(), b"{", timeout=20)
             assert b"bad_message" in junk.data
         finally:
             await context.rpc.stop()
@@ -142,7 +142,7 @@ async def test_an_event_too_large_for_the_stream_is_refused_and_not_sent(nats_ur
             await context.bus.publish_event(REF, long)
         fits = long.model_copy(update={"text_pii": "x" * 250_000})
         await context.bus.publish_event(REF, fits)
-        assert await context.bus.settle(timeout_s=5)
+        assert await context.bus.settle(timeout_s=20)
 
 
 async def test_a_request_too_large_for_nats_is_no_absence_of_nats(nats_url: str) -> None:
@@ -185,7 +185,8 @@ async def test_answers_are_given_side_by_side(nats_url: str) -> None:
     async with service_context(ProcessSettings(nats_url=nats_url), "probe") as context:
         await context.bus.respond(SESSION_ACTIVE.subject(), ListActiveCalls, ActiveCalls, answer)
         asking = [
-            context.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=5) for _ in range(3)
+            context.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=20)
+            for _ in range(3)
         ]
         assert await asyncio.gather(*asking) == [ActiveCalls()] * 3
 
@@ -200,7 +201,7 @@ async def test_a_question_that_wants_no_answer_harms_nobody(nats_url: str) -> No
     async with service_context(settings, "probe", on_task_failure=failures.append) as context:
         await context.bus.respond(SESSION_ACTIVE.subject(), ListActiveCalls, ActiveCalls, answer)
         await context.bus.client.publish(SESSION_ACTIVE.subject(), b"{}")
-        reply = await context.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=5)
+        reply = await context.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=20)
         assert reply == ActiveCalls()
     assert failures == []
 
@@ -233,7 +234,7 @@ async def test_while_nats_is_away_audio_is_dropped_and_counted_and_nobody_fails(
         await eventually(lambda: bus.frames.room == bus.frames.limit, "the frames are given up")
         nats_server.start()
         await eventually(lambda: len(came_back) == 2, "it catches up, the second time with success")
-        assert await bus.settle(timeout_s=5)
+        assert await bus.settle(timeout_s=20)
         late = Frame(Codec.MULAW, 8000, 50, 2, b"\xff" * 160)
         bus.send_frame(audio, late)
         await eventually(lambda: frames, "audio flows again")

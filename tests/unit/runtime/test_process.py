@@ -101,7 +101,7 @@ async def test_a_failing_task_ends_the_process_with_its_name_and_without_a_drain
     async with tiny(nats_url, tiny_task="fails_when_asked", tiny_drain="hangs") as process:
         await process.says("ready")
         async with service_context(ProcessSettings(nats_url=nats_url), "probe") as context:
-            await context.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=5)
+            await context.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=20)
         assert await process.exits() == 1
         assert ":wheel failed: the wheel came off" in process.log
         assert "Traceback" in process.log
@@ -202,9 +202,9 @@ async def test_services_that_share_a_process_have_ids_and_metrics_of_their_own(n
         await process.says("one is one-light")
         await process.says("two is two-light")
         async with service_context(ProcessSettings(nats_url=nats_url), "probe") as context:
-            reply = await context.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=5)
+            reply = await context.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=20)
             assert reply == ActiveCalls()
-            rows = await context.bus.request(ANALYTICS_QUERY, SqlQuery(sql="2"), SqlResult, timeout_s=5)
+            rows = await context.bus.request(ANALYTICS_QUERY, SqlQuery(sql="2"), SqlResult, timeout_s=20)
             assert rows.columns == ("2",)
         _, metrics = await get(f"{health}/metrics")
         counts = [line for line in metrics.splitlines() if line.startswith("trunkline_stale_epoch_total{")]
@@ -238,7 +238,7 @@ async def test_it_outlives_a_restart_of_nats(nats_server: NatsServer) -> None:
 
             async def ask() -> None:
                 answers.append(
-                    await context.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=5)
+                    await context.bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=20)
                 )
 
             await context.bus.until_done(ask)

@@ -33,7 +33,7 @@ async def serving(nats_url: str, answer: Answer, process: str = "session-1") -> 
 
 
 async def ask(bus: Bus) -> ActiveCalls:
-    return await bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=5)
+    return await bus.request(SESSION_ACTIVE, ListActiveCalls(), ActiveCalls, timeout_s=20)
 
 
 async def at_once(_: ListActiveCalls) -> ActiveCalls:
@@ -78,7 +78,7 @@ async def test_junk_and_failures_are_answered_with_what_is_wrong(nats_url: str) 
         raise TrunklineError("the table is locked", mend="wait")
 
     async def answer_to(bus: Bus, data: bytes) -> ActiveCalls:
-        return parse(ActiveCalls, (await bus.client.request(SESSION_ACTIVE.subject(), data, timeout=5)).data)
+        return parse(ActiveCalls, (await bus.client.request(SESSION_ACTIVE.subject(), data, timeout=20)).data)
 
     async with serving(nats_url, refuse) as context:
         for data, code, said in (
@@ -126,7 +126,7 @@ async def test_it_answers_again_after_a_restart_of_nats(nats_server: NatsServer)
             except TrunklineError:
                 await asyncio.sleep(0.05)
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not answered:
                 await try_it()
 

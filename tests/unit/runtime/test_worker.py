@@ -302,7 +302,7 @@ async def test_a_draining_worker_keeps_its_calls_and_refuses_new_ones_so_that_an
         assert (await session.assign(epoch=2)).error is None, "what it holds it goes on with"
         assert not draining.done()
         await session.say(ENDED)
-        await asyncio.wait_for(draining, 5)
+        await asyncio.wait_for(draining, 20)
 
 
 async def test_stop_drops_every_call_even_if_one_cannot_be_dropped(nats_url: str) -> None:
@@ -598,7 +598,7 @@ async def test_a_draining_worker_is_gone_once_its_calls_are_anothers(nats_url: s
         draining = asyncio.create_task(crew.worker.drain())
         await eventually(lambda: len([beat for beat in beats if beat.draining]) >= 3, "it beats on")
         await session.reassign(2, "llm-2")
-        await asyncio.wait_for(draining, 5)
+        await asyncio.wait_for(draining, 20)
 
 
 async def test_it_lives_on_while_nats_is_away(nats_server: NatsServer) -> None:
@@ -612,7 +612,7 @@ async def test_it_lives_on_while_nats_is_away(nats_server: NatsServer) -> None:
         nats_server.start()
         await eventually(lambda: crew.context.bus.connected and session.bus.connected, "both are back")
         await session.bus.until_done(lambda: _release_and_ask(session))
-        await asyncio.wait_for(draining, 5)
+        await asyncio.wait_for(draining, 20)
 
 
 async def _release_and_ask(session: Session) -> None:

@@ -266,7 +266,7 @@ async def test_a_worker_that_drains_is_left_by_its_calls(nats_url: str) -> None:
     async with town(nats_url, each=2) as there, session(nats_url):
         refs = [await there.opened() for _ in range(6)]
         assert there.keeper("stt-1").held
-        await asyncio.wait_for(there.crews["stt-1"].worker.drain(), 10)
+        await asyncio.wait_for(there.crews["stt-1"].worker.drain(), 20)
         await eventually(
             lambda: all(ref in there.keeper("stt-2").held for ref in refs), "the other has all of them"
         )
@@ -288,7 +288,7 @@ async def test_junk_is_counted_and_disturbs_no_call(nats_url: str) -> None:
         await eventually(
             lambda: rejected.counts[HEARTBEAT.wildcard(), ErrorCode.BAD_MESSAGE] == 1, "the junk is counted"
         )
-        junk = await there.bus.client.request(SESSION_OPEN.subject(), b'{"call": 7}', timeout=5)
+        junk = await there.bus.client.request(SESSION_OPEN.subject(), b'{"call": 7}', timeout=20)
         reply = OpenCallReply.model_validate_json(junk.data)
         assert reply.error is not None
         assert reply.error.code is ErrorCode.BAD_MESSAGE

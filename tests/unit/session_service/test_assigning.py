@@ -151,7 +151,7 @@ async def test_a_session_that_is_stopped_in_mid_assignment_answers_and_leaves_no
     repeated = asyncio.create_task(stage.open(request))
     await asyncio.sleep(0)
     first.cancel()
-    reply = await asyncio.wait_for(repeated, 5)
+    reply = await asyncio.wait_for(repeated, 20)
     assert reply.error is not None
     assert "the session stopped" in reply.error.message
     with pytest.raises(asyncio.CancelledError):

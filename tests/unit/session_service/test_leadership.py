@@ -192,7 +192,7 @@ async def test_the_first_leads_at_once_and_the_second_follows() -> None:
         first = works.enter("one")
         await eventually(lambda: first.leads, "the first leads")
         second = works.enter("two")
-        await asyncio.wait_for(second.leadership.settled.wait(), 5)
+        await asyncio.wait_for(second.leadership.settled.wait(), 20)
         assert (first.terms, second.terms, second.leads) == (["begun"], [], False)
         assert (works.locker.lease, works.locker.fence) == (LeaderLease(holder="one", term=1), 1)
 

@@ -127,7 +127,7 @@ class TestLost:
         stage.shelf.gate = asyncio.Event()
         coming = asyncio.create_task(come(stage, ref))
         await eventually(lambda: stage.lifecycle.gateway_of(ref.call) == OTHER, "it is being written down")
-        await asyncio.wait_for(stage.lifecycle.end_overdue(), 5)
+        await asyncio.wait_for(stage.lifecycle.end_overdue(), 20)
         stage.shelf.gate.set()
         assert (await coming).error is None
         assert stage.annals.ends == []
@@ -200,7 +200,7 @@ class TestBeforeItIsKnown:
         assert not coming.done()
         await stage.lifecycle.gateway_lost(GATEWAY)
         await stage.clock.advance(0.1)
-        reply = await asyncio.wait_for(coming, 5)
+        reply = await asyncio.wait_for(coming, 20)
         assert (reply.error, reply.call, reply.resumed) == (None, ref.call, True)
 
     async def test_by_the_carriers_id_too(self) -> None:
@@ -210,7 +210,7 @@ class TestBeforeItIsKnown:
         await stage.clock.advance(1)
         await stage.lifecycle.gateway_lost(GATEWAY)
         await stage.clock.advance(0.1)
-        assert (await asyncio.wait_for(coming, 5)).call == ref.call
+        assert (await asyncio.wait_for(coming, 20)).call == ref.call
         assert len(stage.admission) == 1
 
     async def test_a_gateway_that_lives_keeps_it(self) -> None:
@@ -219,7 +219,7 @@ class TestBeforeItIsKnown:
         await stage.clock.advance(0.5)
         stage.beat(Role.GATEWAY, GATEWAY)
         await stage.clock.advance(0.1)
-        reply = await asyncio.wait_for(coming, 5)
+        reply = await asyncio.wait_for(coming, 20)
         assert refused(reply) == (ErrorCode.CONFLICT, 409)
         assert reply.error is not None
         assert GATEWAY in reply.error.message
@@ -229,7 +229,7 @@ class TestBeforeItIsKnown:
         stage, ref = await a_stage()
         coming = asyncio.create_task(come(stage, ref))
         await stage.clock.advance(8.1)
-        assert refused(await asyncio.wait_for(coming, 5)) == (ErrorCode.CONFLICT, 409)
+        assert refused(await asyncio.wait_for(coming, 20)) == (ErrorCode.CONFLICT, 409)
 
     async def test_a_gateway_that_drains_gives_it_up_at_once_and_its_last_word_comes_late(self) -> None:
         stage, ref = await a_stage()

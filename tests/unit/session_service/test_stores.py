@@ -63,9 +63,9 @@ async def test_a_follower_is_woken_by_a_write_and_not_before(nats_url: str) -> N
         await lease.read()
         waiting = asyncio.create_task(lease.changed(60))
         await other.write(LeaderLease(holder="session-1", term=1), 0)
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 20)
         await lease.read()
-        await asyncio.wait_for(lease.changed(0.01), 5)
+        await asyncio.wait_for(lease.changed(0.01), 20)
         following.cancel()
 
 

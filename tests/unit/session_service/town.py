@@ -91,7 +91,7 @@ class Town:
         await self.numbers.put(number_key(snapshot.number), snapshot)
 
     async def open(self, request: OpenCall | None = None) -> OpenCallReply:
-        return await self.bus.request(SESSION_OPEN, request or a_request(), OpenCallReply, timeout_s=10)
+        return await self.bus.request(SESSION_OPEN, request or a_request(), OpenCallReply, timeout_s=20)
 
     async def opened(self, *, answered: bool = True) -> CallRef:
         """An accepted call, whose leg is answered."""

@@ -115,7 +115,7 @@ class Service:
             share=share,
         )
         return await self.watcher.bus.request(
-            ASSIGN, assign, Assigned, timeout_s=10, role="stt", process=self.context.process
+            ASSIGN, assign, Assigned, timeout_s=20, role="stt", process=self.context.process
         )
 
     def new_ref(self) -> CallRef:

@@ -293,15 +293,15 @@ async def test_the_meter_learns_how_long_who_waited() -> None:
 async def test_a_glance_is_only_taken_while_the_engine_is_idle() -> None:
     async with a_batcher() as (batcher, engine, tasks):
         decode = tasks.spawn(batcher.decode(segment(0.1)), "decode")
-        assert await asyncio.wait_for(batcher.glance(segment(0.2)), 1) is None
+        assert await asyncio.wait_for(batcher.glance(segment(0.2)), 20) is None
         await settled()
-        assert await asyncio.wait_for(batcher.glance(segment(0.2)), 1) is None
+        assert await asyncio.wait_for(batcher.glance(segment(0.2)), 20) is None
         engine.let(0)
         await decode
         await settled()
         glance = tasks.spawn(batcher.glance(segment(0.2)), "glance")
         await settled()
-        assert await asyncio.wait_for(batcher.glance(segment(0.3)), 1) is None
+        assert await asyncio.wait_for(batcher.glance(segment(0.3)), 20) is None
         engine.let(1)
         decoded = await glance
         assert decoded is not None

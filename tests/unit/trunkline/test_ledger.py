@@ -74,7 +74,7 @@ async def test_what_the_store_says_is_the_error(platform: Bus, nats_url: str) ->
     await platform.respond(ANALYTICS_QUERY.subject(), SqlQuery, SqlResult, answer)
     async with open_bus(nats_url) as bus:
         with pytest.raises(QueryFailed, match=r"no such table \(SHOW TABLES\)"):
-            await read_ledger(bus, REF, within_s=5)
+            await read_ledger(bus, REF, within_s=30)
 
 
 async def test_nothing_but_a_call_goes_into_the_statement(nats_url: str) -> None:

@@ -64,7 +64,7 @@ async def test_a_call_is_found_once_the_session_knows_it(platform: Bus, nats_url
 
     await platform.respond(SESSION_ACTIVE.subject(), ListActiveCalls, ActiveCalls, answer)
     async with open_bus(nats_url) as bus:
-        assert await asyncio.wait_for(find_call(bus, "CA-mine"), 10) == REF
+        assert await asyncio.wait_for(find_call(bus, "CA-mine"), 20) == REF
 
 
 async def test_a_session_that_is_away_is_asked_again(platform: Bus, nats_url: str) -> None:
@@ -77,7 +77,7 @@ async def test_a_session_that_is_away_is_asked_again(platform: Bus, nats_url: st
             return ActiveCalls(calls=(active("CA-mine"),))
 
         await platform.respond(SESSION_ACTIVE.subject(), ListActiveCalls, ActiveCalls, answer)
-        assert await asyncio.wait_for(finding, 10) == REF
+        assert await asyncio.wait_for(finding, 20) == REF
 
 
 async def test_what_happened_before_and_after_is_told_in_order_and_once(platform: Bus, nats_url: str) -> None:

@@ -34,7 +34,7 @@ def recording(engine: Synthesizer, turns: Turns, timeout_s: float = 5.0) -> Asyn
 
 
 async def said(engine: Synthesizer, turns: Turns) -> list[Stretch]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         return [stretch async for stretch in recording(engine, turns)]
 
 

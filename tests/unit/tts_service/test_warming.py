@@ -72,7 +72,7 @@ class _Stand:
 
     async def until(self, count: int) -> None:
         """Until so many phrases were asked for, and a moment more."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.engine.asked) < count or self.engine.ended < count:
                 await asyncio.sleep(0)
                 await self.clock.advance(0.01)

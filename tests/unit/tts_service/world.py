@@ -111,7 +111,7 @@ class World:
             resumed=resumed,
             share=share,
         )
-        return await self.bus.request(ASSIGN, assign, Assigned, timeout_s=5, role="tts", process=WORKER)
+        return await self.bus.request(ASSIGN, assign, Assigned, timeout_s=20, role="tts", process=WORKER)
 
     async def say(
         self, ref: CallRef, reply: int, *texts: str, turn: int | None = None, complete: bool = True

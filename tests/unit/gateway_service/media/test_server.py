@@ -32,7 +32,7 @@ async def address() -> AsyncIterator[tuple[str, int]]:
 async def ask(address: tuple[str, int], request: bytes) -> str:
     reader, writer = await asyncio.open_connection(*address)
     writer.write(request)
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), 20)
     writer.close()
     return answer.decode(errors="replace")
 

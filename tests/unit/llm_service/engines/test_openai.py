@@ -208,7 +208,7 @@ async def test_leaving_an_answer_hangs_up_on_the_endpoint(served: Endpoint) -> N
     engine = build(Settings(llm_openai_base_url=served.url))
     async with aclosing(engine.generate(PROMPT)) as deltas:
         assert await anext(deltas) == Delta("We")
-    await asyncio.wait_for(served.left.wait(), timeout=5)
+    await asyncio.wait_for(served.left.wait(), timeout=20)
     await engine.close()
 
 

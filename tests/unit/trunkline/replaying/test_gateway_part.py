@@ -64,7 +64,7 @@ async def test_a_call_is_opened_named_heard_and_ended_as_by_a_gateway(nats_url: 
         async with gateway_part(nats_url, 2, SystemClock(), random.Random(1)) as connect:
             async with caller_over(connect) as caller:
                 (started,) = await record.wait_for(CallStarted)
-                assert await caller.until(lambda: len(frames) > 5, within_s=10)
+                assert await caller.until(lambda: len(frames) > 5, within_s=20)
             (over,) = await record.wait_for(LegEnded)
         await eventually(lambda: beats[-1].draining, "its last word")
     assert started.gateway.startswith("replay-")
@@ -85,7 +85,7 @@ async def test_a_call_that_may_not_be_answered_is_closed_with_the_code_of_a_sock
         await context.bus.flush()
         async with (
             gateway_part(nats_url, 1, SystemClock(), random.Random(1)) as connect,
-            asyncio.timeout(10),
+            asyncio.timeout(30),
         ):
             with pytest.raises(CallRefused) as refused:
                 async with caller_over(connect) as caller:

@@ -21,7 +21,7 @@ Answer = Callable[..., Any]
 async def who_holds(bus_url: str, key: str) -> AuthenticateReply:
     async with open_bus(bus_url) as bus:
         asked = AuthenticateRequest(operation=CheckKey(key=key))
-        return await bus.request(ROUTER_AUTHENTICATE, asked, AuthenticateReply, timeout_s=5)
+        return await bus.request(ROUTER_AUTHENTICATE, asked, AuthenticateReply, timeout_s=20)
 
 
 async def test_the_first_key_is_an_admins_and_is_told_once(bus_url: str) -> None:
