@@ -50,6 +50,7 @@ class Listening:
         leaving, self._subscriptions = self._subscriptions, []
         await leave(*leaving)
         self._waiting.clear()
+        self._receive = _nobody  # who listened mostly holds this too: without the cycle all of it is free now
 
     def behind(self, act: Act) -> None:
         """Do it once all is handled that has come so far: at once, where nothing waits. It must not raise.
@@ -82,3 +83,7 @@ class Listening:
                     next_one()
         finally:
             self._handling = None
+
+
+async def _nobody(_subject: str, _data: bytes) -> None:
+    """Who receives once the listening is over."""

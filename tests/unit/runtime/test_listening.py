@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 
 import pytest
@@ -102,6 +104,27 @@ async def test_after_its_end_it_hears_nothing_not_even_what_waited(context: Cont
     await context.bus.flush()
     await eventually(lambda: ear.heard, "the first was handled")
     assert ear.heard == [("call.t.c.x", b"0")]
+
+
+async def test_who_listened_is_free_at_once_after_the_end(context: Context) -> None:
+    """A call holds its listening, which calls the call: without an end to that the collector has to find it."""
+
+    class Call(Ear):
+        listening: Listening
+
+    call = Call()
+    call.listening = Listening(context.bus.client, call.receive, context.tasks)
+    await call.listening.begin(["call.t.c.>"])
+    await context.bus.client.publish("call.t.c.x", b"1")
+    await eventually(lambda: call.heard, "the message")
+    await call.listening.unsubscribe()
+    gone = weakref.ref(call)
+    gc.disable()
+    try:
+        del call
+        await eventually(lambda: gone() is None, "nobody holds it")
+    finally:
+        gc.enable()
 
 
 async def test_what_comes_faster_than_it_is_handled_is_dropped_and_told(
