@@ -29,6 +29,7 @@ from trunkline.earpiece import Earpiece
 from trunkline.errors import CallFailed, CallRefused
 from trunkline.media_messages import StreamMessages
 from trunkline.media_socket import Receiver, connect_media
+from trunkline.metronome import Metronome
 from trunkline.utterance import LINE_RATE_HZ, Utterance
 
 FRAME_SAMPLES: Final = LINE_RATE_HZ // 50
@@ -152,7 +153,9 @@ class Caller:
         keep_audio: bool = True,
         admit: Admit = without_token,
         reattach_within_s: float = RETURN_WITHIN_S,
+        metronome: Metronome | None = None,
     ) -> None:
+        """`metronome`, which somebody else runs, is for who has many callers."""
         self.dialling = dialling
         self.ear = Earpiece(keep=keep_audio)
         self.said: list[Said] = []
@@ -175,6 +178,8 @@ class Caller:
             f"MZ{dialling.carrier_call_id.removeprefix('CA')}", dialling.carrier_call_id
         )
         self._tasks = TaskOwner("caller", on_failure=self._broke)
+        self._metronome = metronome
+        self._hung_up = False
         self._fault: BaseException | None = None
         self._zero_s = 0.0
         self._waiting: deque[Said] = deque()
@@ -192,7 +197,11 @@ class Caller:
             self._token = await self._admit(self.dialling)
         await self._attach(self.dialling.url)
         self._zero_s, self.began_us = self._clock.monotonic_s(), self._clock.now_us()
-        self._tasks.spawn(self._speak(), "speak")
+        metronome = self._metronome
+        if metronome is None:
+            metronome = Metronome(self._clock)
+            self._tasks.spawn(metronome.run(), "metronome")
+        metronome.join(self._beat)
 
     async def _attach(self, url: str) -> None:
         """Bring the leg to a gateway. With a token, that alone says who calls whom."""
@@ -212,6 +221,7 @@ class Caller:
                 await asyncio.wait_for(self._over.wait(), _FAREWELL_S)
         elif self.ending is None and self._outage is not None:
             self._end(self._outage.ending._replace(by_caller=True))
+        self._hung_up = True
         await self._tasks.close()
 
     async def __aenter__(self) -> Caller:
@@ -299,16 +309,27 @@ class Caller:
 
     # -- 50 times a second -----------------------------------------------------------------------------
 
-    async def _speak(self) -> None:
-        while self.ending is None:
-            due_s = self._zero_s + self.frames_sent * _FRAME_S
-            await self._clock.sleep(max(0.0, due_s - self._clock.monotonic_s()))
-            late_ms = (self._clock.monotonic_s() - due_s) * 1000
-            self.worst_lateness_ms = max(self.worst_lateness_ms, late_ms)
-            self._send_frame()
-            for name in self.ear.passed(self.now):
-                self._send(self._messages.mark(name))
-            self._tick.set()
+    def _beat(self) -> float | None:
+        """What is due now; when the next frame is."""
+        if self._hung_up or self.ending is not None or self._fault is not None:
+            return None
+        try:
+            self._speak()
+        except Exception as fault:  # noqa: BLE001 - one caller's fault is not that of the others
+            self._broke(fault)
+        return self._due_s
+
+    def _speak(self) -> None:
+        late_ms = (self._clock.monotonic_s() - self._due_s) * 1000
+        self.worst_lateness_ms = max(self.worst_lateness_ms, late_ms)
+        self._send_frame()
+        for name in self.ear.passed(self.now):
+            self._send(self._messages.mark(name))
+        self._tick.set()
+
+    @property
+    def _due_s(self) -> float:
+        return self._zero_s + self.frames_sent * _FRAME_S
 
     def _send_frame(self) -> None:
         payload = self._next_payload()

@@ -18,6 +18,7 @@ from trunkline.load.report import HEARD_OUT, CallRecord, LoadReport
 from trunkline.load.talker import FRAME_S, Gate, Talker, connect_in_phase
 from trunkline.machine import describe_machine
 from trunkline.media_socket import connect_media
+from trunkline.metronome import Metronome
 from trunkline.reports.watching import Going, Progress, Watch
 
 _GOLDEN: Final = 0.6180339887
@@ -44,6 +45,7 @@ class LoadRun:
         self._admit = admit
         self._watch = Watch(pids, clock, self._going, progress)
         self._gate = Gate(plan.calls, clock)
+        self._metronome = Metronome(clock)
         self._talkers: list[Talker] = []
         self._records: list[CallRecord] = []
         self._spurts = 0
@@ -66,6 +68,7 @@ class LoadRun:
             arriving = arrivals(self._plan.arrival, self._plan.calls, self._plan.arrive_over_s)
             for index, (arrives_s, number) in enumerate(zip(arriving, called, strict=True)):
                 tasks.spawn(self._call(index, arrives_s, number), f"call {index}")
+            tasks.spawn(self._metronome.run(), "metronome")
             watching = tasks.spawn(self._watch.run(), "watch")
             await self._over.wait()
             watching.cancel()
@@ -101,6 +104,7 @@ class LoadRun:
             self._plan.greeting,
             self._admit,
             lambda: self._enough,
+            self._metronome,
         )
         self._talkers.append(talker)
         record = await talker.talk()

@@ -15,6 +15,7 @@ from trunkline.errors import CallFailed, CallRefused
 from trunkline.load.report import HEARD_OUT, CallRecord, Turn
 from trunkline.load.script import Script
 from trunkline.media_socket import Receiver, connect_media
+from trunkline.metronome import Metronome
 from trunkline.turn_taking import hear_greeting
 from trunkline.utterance import LINE_RATE_HZ
 
@@ -54,13 +55,21 @@ class Talker:
     greeting: bool = True
     admit: Admit = without_token
     enough: Callable[[], bool] = lambda: False
+    metronome: Metronome | None = None
     up: bool = False
     spurts: int = 0
 
     async def talk(self) -> CallRecord:
         """Hold the call; what breaks it is in the record."""
         began_s = self.clock.monotonic_s() - self.zero_s
-        caller = Caller(self.dialling, self.clock, connect=self.connect, keep_audio=False, admit=self.admit)
+        caller = Caller(
+            self.dialling,
+            self.clock,
+            connect=self.connect,
+            keep_audio=False,
+            admit=self.admit,
+            metronome=self.metronome,
+        )
         try:
             async with caller:
                 self.up = True

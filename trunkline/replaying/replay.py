@@ -12,6 +12,7 @@ from runtime.tasks import TaskOwner
 from trunkline.admittance import Admit, without_token
 from trunkline.caller import Caller, Connect, Dialling, new_carrier_call_id
 from trunkline.media_socket import connect_media
+from trunkline.metronome import Metronome
 from trunkline.recording.conversation import conversation_of
 from trunkline.replaying.legs import Fate, replay_leg
 from trunkline.replaying.plan import Planned
@@ -47,6 +48,7 @@ class Replay:
         self._observer = observer
         self._clock = clock
         self._rng = rng
+        self._metronome = Metronome(clock)
 
     def going(self) -> Going:
         """How it goes, for who watches."""
@@ -58,6 +60,7 @@ class Replay:
         began_s = self._clock.monotonic_s()
         tasks = TaskOwner("replay")
         try:
+            tasks.spawn(self._metronome.run(), "metronome")
             running = []
             for planned in self._plan:
                 await self._clock.sleep(max(0.0, began_s + planned.begins_s - self._clock.monotonic_s()))
@@ -76,6 +79,7 @@ class Replay:
             connect=self._target.connect,
             keep_audio=False,
             admit=self._target.admit,
+            metronome=self._metronome,
         )
         self._observer.expect(carrier_call_id)
         self.under_way += 1
