@@ -6,6 +6,7 @@ dict addition, not an SDK call.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import NoOpTracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from contracts.telemetry import METRICS, Kind, Metric, Span
 from runtime.errors import UnlistedMetric
 
 _PROPAGATOR = TraceContextTextMapPropagator()
+_TRACEPARENT = re.compile(r"00-(?P<trace>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.5, 2.5, 5.0, 10.0)
 
 
@@ -153,10 +156,15 @@ def _check_labels(metric: Metric, values: tuple[str, ...]) -> None:
 
 
 class Tracer:
-    """Opens spans whose context rides on events as a W3C traceparent."""
+    """Opens spans whose context rides on events as a W3C traceparent.
 
-    def __init__(self, provider: TracerProvider) -> None:
+    Where none is `exported` only the context is made, so that the events of a turn still belong together.
+    """
+
+    def __init__(self, provider: TracerProvider, *, exported: bool = True) -> None:
         self._tracer = provider.get_tracer("trunkline")
+        self._ids = provider.id_generator
+        self._records = exported or isinstance(self._tracer, NoOpTracer)
 
     @contextmanager
     def span(
@@ -165,11 +173,20 @@ class Tracer:
         """A span under `parent` (a traceparent); yields its own traceparent for the events that it causes,
         None where OpenTelemetry is switched off.
         """
+        if not self._records:
+            yield self._unrecorded(parent)
+            return
         context = _PROPAGATOR.extract({"traceparent": parent}) if parent else None
         with self._tracer.start_as_current_span(name, context=context, attributes=attributes):
             carrier: dict[str, str] = {}
             _PROPAGATOR.inject(carrier)
             yield carrier.get("traceparent")
+
+    def _unrecorded(self, parent: str | None) -> str:
+        """The context of a span that nobody will see."""
+        known = _TRACEPARENT.fullmatch(parent) if parent else None
+        trace = known["trace"] if known else f"{self._ids.generate_trace_id():032x}"
+        return f"00-{trace}-{self._ids.generate_span_id():016x}-01"
 
 
 class Telemetry:
@@ -182,7 +199,7 @@ class Telemetry:
         self._traces = TracerProvider(resource=resource)
         if otlp_endpoint:
             self._traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=otlp_endpoint)))
-        self.tracer = Tracer(self._traces)
+        self.tracer = Tracer(self._traces, exported=bool(otlp_endpoint))
 
     def metrics(self, service: str) -> Metrics:
         """The metrics of one of the services in this process."""

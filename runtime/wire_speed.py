@@ -190,20 +190,17 @@ class Gatherer:
                 self.flush()
         elif not self._gathering:
             self._gathering = True
-            loop = asyncio.get_running_loop()
-            wait_s = self._left_s + self._gather_s - loop.time()
-            if wait_s > 0:
-                loop.call_later(wait_s, self._ring)
-            else:
-                loop.call_soon(self._ring)
+            self._ring_in(self._left_s + self._gather_s - asyncio.get_running_loop().time())
 
     def put_urgent(self, command: bytes) -> None:
-        """Write a whole command of the protocol at the end of this turn of the loop, behind what waits.
+        """Write a whole command of the protocol at the end of this turn of the loop, behind what waits; what
+        follows within `gather_s` leaves together, as a rule the rest of what the first began.
 
         It is not sent again where it cannot be written.
         """
         if not self._urgent:
-            asyncio.get_running_loop().call_soon(self._ring)
+            early_s = self._left_s + self._gather_s - asyncio.get_running_loop().time()
+            self._ring_in(0.0 if self.held else early_s)
         self._urgent.append(command)
 
     def flush(self) -> None:
@@ -219,6 +216,13 @@ class Gatherer:
             self._waiting.clear()
             urgent, self._urgent = self._urgent, []
             self._writer.write_now(b"".join((commands, *urgent)) if urgent else commands)
+
+    def _ring_in(self, wait_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        if wait_s > 0:
+            loop.call_later(wait_s, self._ring)
+        else:
+            loop.call_soon(self._ring)
 
     def _ring(self) -> None:
         self._gathering = False

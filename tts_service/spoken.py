@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 from tts_service import english
@@ -31,6 +32,7 @@ _SIGNS: Final = str.maketrans(
 _SILENT: Final = {"So": " ", "Sk": " ", "Co": " ", "Cs": " ", "Cn": " ", "Cc": " ", "Zs": " ", "Cf": ""}
 
 
+@lru_cache(maxsize=512)  # greetings, fillers and common answers come again and again
 def spoken(text: str, language: str) -> str:
     """`text` as it is said, on one line; empty where nothing in it can be said.
 

@@ -107,7 +107,7 @@ async def test_after_its_end_it_hears_nothing_not_even_what_waited(context: Cont
 
 
 async def test_who_listened_is_free_at_once_after_the_end(context: Context) -> None:
-    """A call holds its listening, which calls the call: without an end to that the collector has to find it."""
+    """A call holds its listening, which calls the call: else the collector would have to find it."""
 
     class Call(Ear):
         listening: Listening
@@ -116,7 +116,8 @@ async def test_who_listened_is_free_at_once_after_the_end(context: Context) -> N
     call.listening = Listening(context.bus.client, call.receive, context.tasks)
     await call.listening.begin(["call.t.c.>"])
     await context.bus.client.publish("call.t.c.x", b"1")
-    await eventually(lambda: call.heard, "the message")
+    heard = call.heard
+    await eventually(lambda: heard, "the message")
     await call.listening.unsubscribe()
     gone = weakref.ref(call)
     gc.disable()

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import generate_latest
 
 from contracts.telemetry import (
@@ -22,7 +25,7 @@ from contracts.telemetry import (
     Span,
 )
 from runtime.errors import UnlistedMetric
-from runtime.telemetry import Metrics, Telemetry
+from runtime.telemetry import Metrics, Telemetry, Tracer
 
 
 @pytest.fixture
@@ -132,10 +135,12 @@ def test_labels_that_are_not_listed_are_refused_where_they_are_given(metrics: Me
     assert scraped("trunkline_calls_opened_total") == {}
 
 
-def test_a_span_hands_on_its_own_context_under_its_parents_trace(telemetry: Telemetry) -> None:
-    with telemetry.tracer.span(Span.TURN_RECOGNIZE, engine="whisper") as first:
+@pytest.mark.parametrize("exported", [True, False])
+def test_a_span_hands_on_its_own_context_under_its_parents_trace(*, exported: bool) -> None:
+    tracer = Tracer(TracerProvider(), exported=exported)
+    with tracer.span(Span.TURN_RECOGNIZE, engine="whisper") as first:
         assert first is not None
-    with telemetry.tracer.span(Span.REPLY_GENERATE, parent=first) as second:
+    with tracer.span(Span.REPLY_GENERATE, parent=first) as second:
         assert second is not None
     assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-9a-f]", first)
     assert second.split("-")[1] == first.split("-")[1]
@@ -143,9 +148,23 @@ def test_a_span_hands_on_its_own_context_under_its_parents_trace(telemetry: Tele
     assert not trace.get_current_span().get_span_context().is_valid
 
 
-def test_a_parent_that_is_junk_begins_a_new_trace(telemetry: Telemetry) -> None:
-    with telemetry.tracer.span(Span.TURN_RECOGNIZE, parent="junk") as span:
+@pytest.mark.parametrize("exported", [True, False])
+@pytest.mark.parametrize("parent", ["junk", f"00-{'0' * 32}-{'1' * 16}-01", f"00-{'1' * 32}-{'0' * 16}-01"])
+def test_a_parent_that_is_junk_begins_a_new_trace(parent: str, *, exported: bool) -> None:
+    with Tracer(TracerProvider(), exported=exported).span(Span.TURN_RECOGNIZE, parent=parent) as span:
         assert span is not None
+        assert span.split("-")[1] != parent.split("-")[-3:][0]
+
+
+def test_only_spans_that_are_exported_are_recorded(telemetry: Telemetry) -> None:
+    kept = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    with Tracer(provider).span(Span.TURN_RECOGNIZE, turn=3) as context, telemetry.tracer.span(Span.CALL_OPEN):
+        assert context is not None
+        assert format(trace.get_current_span().get_span_context().span_id, "016x") in context
+    (span,) = kept.get_finished_spans()
+    assert (span.name, dict(span.attributes or {})) == (Span.TURN_RECOGNIZE, {"turn": 3})
 
 
 def test_where_opentelemetry_is_switched_off_there_is_no_context_and_no_fault(

@@ -195,6 +195,27 @@ async def test_what_is_urgent_leaves_with_what_waits_and_behind_it(socket: Socke
     assert socket.writes[1] == b"PUB a 2\r\n14\r\nPUB b 1\r\n2\r\nPUB b 1\r\n3\r\n"
 
 
+async def test_what_is_urgent_leaves_at_once_and_what_follows_soon_together(socket: Socket) -> None:
+    gatherer = Gatherer(socket, dropped=pytest.fail, gather_s=60)
+    gatherer.put_urgent(b"PUB b 1\r\n1\r\n")
+    await asyncio.sleep(0)
+    assert socket.writes == [b"PUB b 1\r\n1\r\n"]
+    for number in (2, 3):
+        gatherer.put_urgent(b"PUB b 1\r\n%d\r\n" % number)
+        await asyncio.sleep(0)
+    assert len(socket.writes) == 1
+    gatherer.flush()
+    assert socket.writes[1] == b"PUB b 1\r\n2\r\nPUB b 1\r\n3\r\n"
+
+
+async def test_what_follows_what_is_urgent_leaves_by_itself(socket: Socket) -> None:
+    gatherer = Gatherer(socket, dropped=pytest.fail)
+    for number in (1, 2):
+        gatherer.put_urgent(b"PUB b 1\r\n%d\r\n" % number)
+        await asyncio.sleep(0)
+    await eventually(lambda: len(socket.writes) == 2, "the second")
+
+
 async def test_while_held_nothing_leaves_but_by_flush_with_what_is_urgent_or_when_many_wait(
     socket: Socket,
 ) -> None:
