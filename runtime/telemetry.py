@@ -25,7 +25,7 @@ from contracts.telemetry import METRICS, Kind, Metric, Span
 from runtime.errors import UnlistedMetric
 
 _PROPAGATOR = TraceContextTextMapPropagator()
-_TRACEPARENT = re.compile(r"00-(?P<trace>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACEPARENT = re.compile(r"00-(?P<trace>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-(?P<flags>[0-9a-f]{2})")
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.5, 2.5, 5.0, 10.0)
 
 
@@ -185,8 +185,8 @@ class Tracer:
     def _unrecorded(self, parent: str | None) -> str:
         """The context of a span that nobody will see."""
         known = _TRACEPARENT.fullmatch(parent) if parent else None
-        trace = known["trace"] if known else f"{self._ids.generate_trace_id():032x}"
-        return f"00-{trace}-{self._ids.generate_span_id():016x}-01"
+        trace, flags = known.groups() if known else (f"{self._ids.generate_trace_id():032x}", "01")
+        return f"00-{trace}-{self._ids.generate_span_id():016x}-{flags}"
 
 
 class Telemetry:

@@ -190,7 +190,7 @@ class Gatherer:
                 self.flush()
         elif not self._gathering:
             self._gathering = True
-            self._ring_in(self._left_s + self._gather_s - asyncio.get_running_loop().time())
+            self._ring_soon()
 
     def put_urgent(self, command: bytes) -> None:
         """Write a whole command of the protocol at the end of this turn of the loop, behind what waits; what
@@ -198,9 +198,10 @@ class Gatherer:
 
         It is not sent again where it cannot be written.
         """
-        if not self._urgent:
-            early_s = self._left_s + self._gather_s - asyncio.get_running_loop().time()
-            self._ring_in(0.0 if self.held else early_s)
+        if not self._urgent and self.held:
+            asyncio.get_running_loop().call_soon(self._ring)
+        elif not self._urgent:
+            self._ring_soon()
         self._urgent.append(command)
 
     def flush(self) -> None:
@@ -217,8 +218,10 @@ class Gatherer:
             urgent, self._urgent = self._urgent, []
             self._writer.write_now(b"".join((commands, *urgent)) if urgent else commands)
 
-    def _ring_in(self, wait_s: float) -> None:
+    def _ring_soon(self) -> None:
+        """After a pause at once, else when what left last has been gone for `gather_s`."""
         loop = asyncio.get_running_loop()
+        wait_s = self._left_s + self._gather_s - loop.time()
         if wait_s > 0:
             loop.call_later(wait_s, self._ring)
         else:

@@ -149,6 +149,15 @@ def test_a_span_hands_on_its_own_context_under_its_parents_trace(*, exported: bo
 
 
 @pytest.mark.parametrize("exported", [True, False])
+@pytest.mark.parametrize("flags", ["00", "01"])
+def test_whether_a_trace_is_sampled_is_for_who_began_it_to_say(flags: str, *, exported: bool) -> None:
+    parent = f"00-{'1' * 32}-{'2' * 16}-{flags}"
+    with Tracer(TracerProvider(), exported=exported).span(Span.TURN_RECOGNIZE, parent=parent) as span:
+        assert span is not None
+        assert span.split("-")[3] == flags
+
+
+@pytest.mark.parametrize("exported", [True, False])
 @pytest.mark.parametrize("parent", ["junk", f"00-{'0' * 32}-{'1' * 16}-01", f"00-{'1' * 32}-{'0' * 16}-01"])
 def test_a_parent_that_is_junk_begins_a_new_trace(parent: str, *, exported: bool) -> None:
     with Tracer(TracerProvider(), exported=exported).span(Span.TURN_RECOGNIZE, parent=parent) as span:
